@@ -1,0 +1,87 @@
+//! What is dumped besides files: one consistent moment of each database, and a side copy that can be swapped in.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dump::{Feed, Shelf};
+use crate::error::Result;
+use crate::event::Cx;
+use crate::sys::secret::Secret;
+
+/// Where a database is and how to log in; made by `config`, from the YAML or from the site's own configuration.
+#[derive(Clone, Debug)]
+pub enum DatabaseSpec {
+    Mysql(MysqlSpec),
+    Sqlite(SqliteSpec),
+}
+
+/// One schema on a `MariaDB` or `MySQL` server.
+#[derive(Clone, Debug)]
+pub struct MysqlSpec {
+    pub schema: String,
+    pub address: MysqlAddress,
+    pub user: String,
+    pub password: Option<Secret>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MysqlAddress {
+    /// `localhost` without a port: the usual sockets are tried in the order PHP and Debian use.
+    DefaultSocket,
+    Socket(PathBuf),
+    Tcp {
+        host: String,
+        port: u16,
+    },
+}
+
+/// One `SQLite` database file.
+#[derive(Clone, Debug)]
+pub struct SqliteSpec {
+    pub path: PathBuf,
+}
+
+/// A kind of database: dumps one moment, loads a copy beside the live one, swaps it in and back.
+pub trait Database: Send + Sync {
+    /// The dump's directory below the snapshot's database directory; stable from run to run, safe as a path component or two
+    /// (`mysql/shop`, `sqlite/…`).
+    fn directory(&self) -> PathBuf;
+
+    /// For people: `MariaDB schema "shop" on /run/mysqld/mysqld.sock`, without secrets.
+    fn describe(&self) -> String;
+
+    /// Connects, fixes the moment, and returns the dump as a lazy stream.
+    fn begin(&self, cx: &Cx) -> Result<Box<dyn Feed>>;
+
+    /// Finds out, before anything is touched, whether `load_aside` and `swap_in` can work: login, rights, versions, space.
+    fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<()>;
+
+    /// Loads the dump into a side copy that no one reads yet, and verifies it against the dump's manifest (counts and
+    /// hashes). On any error nothing is left behind. `token` makes the side copy's name unique: `[a-z0-9]{8}`.
+    fn load_aside(&self, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy>;
+
+    /// Puts the side copy in the place of the live database, in one atomic step as far as the engine has one; the former
+    /// content is kept in `former`. Harmless when called twice.
+    fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()>;
+
+    /// Undoes `swap_in`, also a half done one; does nothing if `swap_in` did nothing. Harmless when called twice.
+    fn swap_back(&self, copy: &SideCopy, cx: &Cx) -> Result<()>;
+
+    /// Removes what is not live any more: the side copy before a swap or after a swap back, the former content after a
+    /// committed swap. Harmless when called twice.
+    fn discard(&self, copy: &SideCopy, cx: &Cx) -> Result<()>;
+}
+
+/// The names of a side copy: plain data, so that a later process can clean up after a crash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SideCopy {
+    /// The schema or file that is live.
+    pub live: String,
+    /// The schema or file that holds the restored copy until it is swapped in.
+    pub side: String,
+    /// The schema or file that holds the former content after the swap.
+    pub former: String,
+    pub tables: u64,
+    pub rows: u64,
+}

@@ -1,0 +1,145 @@
+//! The one thing every function that works long is handed: where to report, and whether to go on.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::{Event, Step, Unit, What};
+use crate::error::{Error, Result};
+
+const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+
+/// Receives every event, in order; must not fail and must not block for long.
+pub trait Sink: Send + Sync {
+    fn take(&self, event: &Event);
+}
+
+/// Set once, from a signal or a person; read everywhere.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A failure that tests ask for, at the one place where all steps pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    pub step: Step,
+    pub kind: FaultKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    Error,
+    Panic,
+}
+
+/// Reports events and answers whether to go on; cheap to clone, shared by all threads of a run.
+#[derive(Clone)]
+pub struct Cx {
+    cancel: Cancel,
+    shared: Arc<Shared>,
+    /// Endings go on after a cancel: a mount that stays behind is worse than a second of waiting.
+    shielded: bool,
+    pub fault: Option<Fault>,
+}
+
+struct Shared {
+    run: String,
+    seq: AtomicU32,
+    sinks: Vec<Arc<dyn Sink>>,
+    last_progress: Mutex<Option<Instant>>,
+    /// Events of several threads reach the sinks in the order of their numbers.
+    order: Mutex<()>,
+}
+
+impl Cx {
+    pub fn new(run: impl Into<String>, cancel: Cancel, sinks: Vec<Arc<dyn Sink>>) -> Self {
+        let shared = Shared {
+            run: run.into(),
+            seq: AtomicU32::new(0),
+            sinks,
+            last_progress: Mutex::default(),
+            order: Mutex::default(),
+        };
+        Self { cancel, shared: Arc::new(shared), shielded: false, fault: None }
+    }
+
+    /// A context that nobody listens to, for probes and tests.
+    pub fn silent() -> Self {
+        Self::new("-", Cancel::default(), Vec::new())
+    }
+
+    /// The same context, deaf to cancellation: for what must be released.
+    #[must_use]
+    pub fn shielded(&self) -> Self {
+        Self { shielded: true, ..self.clone() }
+    }
+
+    #[must_use]
+    pub fn with_fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+
+    pub fn run_id(&self) -> &str {
+        &self.shared.run
+    }
+
+    pub fn emit(&self, what: What) {
+        let _order = self.shared.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let seq = self.shared.seq.fetch_add(1, Ordering::SeqCst) + 1;
+        let event = Event { run: self.shared.run.clone(), seq, at: Timestamp::now(), what };
+        for sink in &self.shared.sinks {
+            sink.take(&event);
+        }
+    }
+
+    pub fn note(&self, text: impl Into<String>) {
+        self.emit(What::Note { text: text.into() });
+    }
+
+    pub fn warn(&self, text: impl Into<String>) {
+        self.emit(What::Warning { path: None, text: text.into() });
+    }
+
+    /// Something is missing from the result; the outcome cannot be success any more.
+    pub fn missed(&self, path: impl Into<String>, why: impl Into<String>) {
+        self.emit(What::Missed { path: path.into(), why: why.into() });
+    }
+
+    /// Call as often as you like: at most four a second get through, and always the last one (`done == total`).
+    pub fn progress(&self, done: u64, total: Option<u64>, unit: Unit) {
+        {
+            let mut last = self.shared.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
+            let finished = total == Some(done);
+            if !finished && last.is_some_and(|at| at.elapsed() < PROGRESS_EVERY) {
+                return;
+            }
+            *last = Some(Instant::now());
+        }
+        self.emit(What::Progress { done, total, unit });
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        !self.shielded && self.cancel.is_cancelled()
+    }
+
+    /// Long loops call this: `Err` with kind `Cancelled` once somebody asked to stop.
+    pub fn go_on(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    pub fn cancel_handle(&self) -> Cancel {
+        self.cancel.clone()
+    }
+}

@@ -1,0 +1,179 @@
+//! What is said about a run: one stream of events, and every view of it is a fold or a rendering of that stream.
+
+mod cx;
+mod state;
+
+pub use cx::{Cancel, Cx, Fault, FaultKind, Sink};
+pub use state::{RunState, StepState};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Kind;
+
+/// The steps of all stories, in the words that logs, hooks and exit messages use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    Lock,
+    Mount,
+    Open,
+    Quiesce,
+    Dump,
+    Save,
+    Verify,
+    Rotate,
+    Prune,
+    Check,
+    Find,
+    Preflight,
+    Stage,
+    Fetch,
+    Rescue,
+    Load,
+    SwapFiles,
+    SwapDatabase,
+    Probe,
+}
+
+impl Step {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::Mount => "mount",
+            Self::Open => "open",
+            Self::Quiesce => "quiesce",
+            Self::Dump => "dump",
+            Self::Save => "save",
+            Self::Verify => "verify",
+            Self::Rotate => "rotate",
+            Self::Prune => "prune",
+            Self::Check => "check",
+            Self::Find => "find",
+            Self::Preflight => "preflight",
+            Self::Stage => "stage",
+            Self::Fetch => "fetch",
+            Self::Rescue => "rescue",
+            Self::Load => "load",
+            Self::SwapFiles => "swap-files",
+            Self::SwapDatabase => "swap-database",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// What a run was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunKind {
+    Backup,
+    Restore,
+    Forget,
+    Check,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Success,
+    /// The main thing was achieved, but something is missing from it or was left behind; never counted as a good backup.
+    Incomplete,
+    Failed,
+    Skipped,
+    Cancelled,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    Bytes,
+    Files,
+    Rows,
+}
+
+/// One thing that happened; the same JSON serves history, `--json`, hooks and golden tests.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    pub run: String,
+    /// Counts from 1 within a run, without gaps: a reader can tell that it missed something.
+    pub seq: u32,
+    pub at: Timestamp,
+    #[serde(flatten)]
+    pub what: What,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum What {
+    RunStarted {
+        kind: RunKind,
+        site: String,
+        cause: String,
+    },
+    StepStarted {
+        step: Step,
+    },
+    StepDone {
+        step: Step,
+    },
+    StepFailed {
+        step: Step,
+        error: String,
+        remedy: Option<String>,
+    },
+    /// The only lossy event; at most four a second, never stored.
+    Progress {
+        done: u64,
+        total: Option<u64>,
+        unit: Unit,
+    },
+    /// A fact worth a line that is no problem, such as "chose snapshot 1a2b3c4d of 03:00".
+    Note {
+        text: String,
+    },
+    /// Something that the reader should look at; `path` where it is about one file.
+    Warning {
+        path: Option<String>,
+        text: String,
+    },
+    /// Something that should have been saved or restored and was not: it makes the outcome incomplete.
+    Missed {
+        path: String,
+        why: String,
+    },
+    HookRan {
+        point: String,
+        hook: String,
+        verdict: String,
+    },
+    Released {
+        step: Step,
+    },
+    Reverted {
+        step: Step,
+    },
+    /// A release or a revert failed: a person must look, and the text says at what.
+    Stuck {
+        step: Step,
+        error: String,
+    },
+    RunFinished {
+        outcome: Outcome,
+        snapshot: Option<String>,
+        error: Option<String>,
+    },
+}
+
+impl Outcome {
+    /// The exit code of a finished run; errors bring their own by their `Kind`.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Incomplete => 3,
+            Self::Failed => Kind::Failed.exit_code(),
+            Self::Skipped => Kind::Skipped.exit_code(),
+            Self::Cancelled => Kind::Cancelled.exit_code(),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The fold of a run's events: what has happened so far, and at the end the report.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Outcome, RunKind, Step, Unit, What};
+
+/// How many missed paths and warnings the report lists by name; the counts are always exact.
+const LISTED: usize = 100;
+
+/// Everything there is to say about one run; each view of a run is made from this alone.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RunState {
+    pub run: String,
+    pub kind: Option<RunKind>,
+    pub site: String,
+    pub cause: String,
+    pub started: Option<Timestamp>,
+    pub finished: Option<Timestamp>,
+    pub steps: Vec<StepState>,
+    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
+    pub warning_count: u64,
+    pub missed: Vec<(String, String)>,
+    pub missed_count: u64,
+    /// Releases and reverts that failed: a person must look.
+    pub stuck: Vec<(Step, String)>,
+    pub outcome: Option<Outcome>,
+    pub snapshot: Option<String>,
+    pub error: Option<String>,
+    pub remedy: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StepState {
+    pub step: Step,
+    pub started: Timestamp,
+    pub ended: Option<Timestamp>,
+    pub failed: Option<String>,
+    pub released: bool,
+    pub reverted: bool,
+    pub done: u64,
+    pub total: Option<u64>,
+    pub unit: Option<Unit>,
+}
+
+impl RunState {
+    pub fn apply(&mut self, event: &Event) {
+        match &event.what {
+            What::RunStarted { kind, site, cause } => {
+                self.run.clone_from(&event.run);
+                self.kind = Some(*kind);
+                self.site.clone_from(site);
+                self.cause.clone_from(cause);
+                self.started = Some(event.at);
+            }
+            What::StepStarted { step } => self.steps.push(StepState {
+                step: *step,
+                started: event.at,
+                ended: None,
+                failed: None,
+                released: false,
+                reverted: false,
+                done: 0,
+                total: None,
+                unit: None,
+            }),
+            What::StepDone { step } => self.end(*step, event.at, None),
+            What::StepFailed { step, error, remedy } => {
+                self.end(*step, event.at, Some(error.clone()));
+                self.remedy.clone_from(remedy);
+            }
+            What::Progress { done, total, unit } => {
+                if let Some(step) = self.steps.last_mut() {
+                    (step.done, step.total, step.unit) = (*done, *total, Some(*unit));
+                }
+            }
+            What::Note { text } => self.notes.push(text.clone()),
+            What::Warning { path, text } => {
+                self.warning_count += 1;
+                if self.warnings.len() < LISTED {
+                    self.warnings
+                        .push(path.as_ref().map_or_else(|| text.clone(), |path| format!("{path}: {text}")));
+                }
+            }
+            What::Missed { path, why } => {
+                self.missed_count += 1;
+                if self.missed.len() < LISTED {
+                    self.missed.push((path.clone(), why.clone()));
+                }
+            }
+            What::HookRan { .. } => {}
+            What::Released { step } => self.mark(*step, |step| step.released = true),
+            What::Reverted { step } => self.mark(*step, |step| step.reverted = true),
+            What::Stuck { step, error } => self.stuck.push((*step, error.clone())),
+            What::RunFinished { outcome, snapshot, error } => {
+                self.finished = Some(event.at);
+                self.outcome = Some(*outcome);
+                self.snapshot.clone_from(snapshot);
+                self.error.clone_from(error);
+            }
+        }
+    }
+
+    /// Nothing is missing and nothing was left behind so far.
+    pub fn is_whole(&self) -> bool {
+        self.missed_count == 0 && self.stuck.is_empty() && self.steps.iter().all(|step| step.failed.is_none())
+    }
+
+    fn end(&mut self, step: Step, at: Timestamp, failed: Option<String>) {
+        self.mark(step, |state| {
+            state.ended = Some(at);
+            state.failed = failed;
+        });
+    }
+
+    fn mark(&mut self, step: Step, change: impl FnOnce(&mut StepState)) {
+        if let Some(state) = self.steps.iter_mut().rev().find(|state| state.step == step) {
+            change(state);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Leaf helpers over the operating system; they know nothing of backups.
+
+pub mod fs;
+pub mod secret;
