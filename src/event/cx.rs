@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Event, Step, Unit, What};
+use super::{Event, RunState, Step, Unit, What};
 use crate::error::{Error, Result};
 
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -58,8 +58,8 @@ struct Shared {
     seq: AtomicU32,
     sinks: Vec<Arc<dyn Sink>>,
     last_progress: Mutex<Option<Instant>>,
-    /// Events of several threads reach the sinks in the order of their numbers.
-    order: Mutex<()>,
+    /// The fold so far; its lock also makes events of several threads reach the sinks in the order of their numbers.
+    state: Mutex<RunState>,
 }
 
 impl Cx {
@@ -69,7 +69,7 @@ impl Cx {
             seq: AtomicU32::new(0),
             sinks,
             last_progress: Mutex::default(),
-            order: Mutex::default(),
+            state: Mutex::default(),
         };
         Self { cancel, shared: Arc::new(shared), shielded: false, fault: None }
     }
@@ -91,14 +91,20 @@ impl Cx {
         self
     }
 
+    /// Everything that was said so far, folded: the report is its final value.
+    pub fn state(&self) -> RunState {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub fn run_id(&self) -> &str {
         &self.shared.run
     }
 
     pub fn emit(&self, what: What) {
-        let _order = self.shared.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         let seq = self.shared.seq.fetch_add(1, Ordering::SeqCst) + 1;
         let event = Event { run: self.shared.run.clone(), seq, at: Timestamp::now(), what };
+        state.apply(&event);
         for sink in &self.shared.sinks {
             sink.take(&event);
         }

@@ -15,6 +15,9 @@ use crate::error::Kind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
+    /// This node's own lock on the site.
+    Claim,
+    /// The repository's lock.
     Lock,
     Mount,
     Open,
@@ -39,6 +42,7 @@ pub enum Step {
 impl Step {
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Claim => "claim",
             Self::Lock => "lock",
             Self::Mount => "mount",
             Self::Open => "open",

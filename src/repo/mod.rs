@@ -1,7 +1,60 @@
 //! How it is kept: a repository in restic's format; the only code that knows `rustic_core`, and no thin wrapper over it.
+//!
+//! What `rustic_core` 0.13 lacks is here: the commit gate (`gate`), storage that is synced, retried and read back (`backend`),
+//! locks (`lock`), sources whose every error counts (`source`, `walk`), a restore that reports instead of panicking (`fetch`).
 
-use std::path::PathBuf;
+mod attributes;
+mod backend;
+mod check;
+mod compare;
+mod fetch;
+mod gate;
+mod handles;
+mod key;
+mod ledger;
+mod list;
+mod lock;
+mod manifest;
+mod progress;
+mod prune;
+mod reader;
+mod repair;
+mod seal;
+mod snapshot;
+mod source;
+mod walk;
 
+pub use backend::Medium;
+pub use check::{CheckReport, CheckSpec, Damage, DamageKind, ReadData};
+pub use compare::{Change, ChangeKind, Changes};
+pub use fetch::Fetched;
+pub use key::KeyInfo;
+pub use list::{INCOMPLETE, Snapshot, Stats};
+pub use lock::{Lock, Mode};
+pub use manifest::{DUMPS, Manifest, VIRTUAL};
+pub use prune::Pruned;
+pub use reader::{Dump, Reader};
+pub use snapshot::Contents;
+pub use walk::{Patterns, left_out};
+
+pub use rustic_core::repofile::Node;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustic_core::repofile::MasterKey;
+use rustic_core::{
+    ConfigOptions, Credentials, FileType, OpenStatus, ReadBackend, Repository, RepositoryBackends, RepositoryOptions,
+    RusticError,
+};
+
+use self::backend::Directory;
+use self::gate::Gate;
+use self::lock::Locks;
+use self::progress::Bars;
+use self::seal::Seal;
+use crate::error::{Context, Error, Kind, Result};
+use crate::event::Cx;
 use crate::sys::secret::Secret;
 
 /// Where the repository is inside its storage, and what opens it.
@@ -13,4 +66,127 @@ pub struct RepoSpec {
     pub password: Option<Secret>,
     /// Master key kept on the node (0600), so that no start pays for scrypt.
     pub key_file: PathBuf,
+}
+
+/// An open repository.
+pub struct Repo {
+    directory: PathBuf,
+    backend: Arc<Directory>,
+    gate: Arc<Gate>,
+    master: MasterKey,
+    locks: Arc<Locks>,
+    id: String,
+    cx: Cx,
+}
+
+impl Repo {
+    /// Creates a repository where nothing is yet; an explicit act of a person, never a side effect.
+    pub fn create(root: &Path, medium: Medium, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
+        let directory = root.join(&spec.path);
+        let password = spec.password.as_ref().ok_or_else(|| Error::usage("a new repository needs a password"))?;
+        if directory.join("config").exists() {
+            return Err(Error::usage(format!("there is a repository in {} already", directory.display()))
+                .with_remedy("point `repository.path` elsewhere, or use the one that is there without `init`"));
+        }
+        let gate = Arc::new(Gate::new(cx));
+        let backend = Arc::new(Directory::new(&directory, medium, Arc::clone(&gate)));
+        let engine = connect(&backend, cx)?
+            .init(&Credentials::password(password.reveal()), &key::key_options(), &ConfigOptions::default())
+            .map_err(engine_error)
+            .with_context(|| format!("create a repository in {}", directory.display()))?;
+        key::store_master(&spec.key_file, &engine.key())?;
+        Self::with(directory, backend, gate, &engine, cx)
+    }
+
+    /// Opens what is there, by the node's master key or, where that is missing, by the password (and keeps the key then).
+    pub fn open(root: &Path, medium: Medium, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
+        let directory = root.join(&spec.path);
+        let gate = Arc::new(Gate::new(cx));
+        let backend = Arc::new(Directory::new(&directory, medium, Arc::clone(&gate)));
+        if backend.list(FileType::Config).map_err(engine_error)?.is_empty() {
+            return Err(Error::new(Kind::NoRepository, format!("there is no repository in {}", directory.display()))
+                .with_remedy("if this is the right storage and nothing was ever saved here, create one with `lifeboat init`"));
+        }
+        let opening = || format!("open the repository in {}", directory.display());
+        let known = key::load_master(&spec.key_file)?;
+        let credentials = match (&known, &spec.password) {
+            (Some(master), _) => Credentials::Masterkey(master.clone()),
+            (None, Some(password)) => Credentials::password(password.reveal()),
+            (None, None) => {
+                return Err(Error::new(Kind::WrongPassword, format!("nothing opens the repository in {}", directory.display()))
+                    .with_remedy(format!("set `repository.password`, or bring back the key file {}", spec.key_file.display())));
+            }
+        };
+        let engine = connect(&backend, cx)?.open(&credentials).map_err(opening_error).with_context(opening)?;
+        if known.is_none() {
+            key::store_master(&spec.key_file, &engine.key())?;
+        }
+        Self::with(directory.clone(), backend, gate, &engine, cx)
+    }
+
+    fn with(
+        directory: PathBuf,
+        backend: Arc<Directory>,
+        gate: Arc<Gate>,
+        engine: &Repository<OpenStatus>,
+        cx: &Cx,
+    ) -> Result<Self> {
+        let master = engine.key();
+        let locks = Arc::new(Locks::new(&directory, Seal::new(&master)?));
+        let id = engine.config().id.to_hex().as_str().to_owned();
+        Ok(Self { directory, backend, gate, master, locks, id, cx: cx.clone() })
+    }
+
+    /// The repository's own id, from its config file: what tells this repository from one made anew in its place.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Takes a lock that restic and other agents honour.
+    pub fn lock(&self, mode: Mode) -> Result<Lock> {
+        self.locks.take(mode, &self.cx)
+    }
+
+    /// A fresh engine on the same files: what it reads is what the storage has now.
+    fn engine(&self) -> Result<Repository<OpenStatus>> {
+        connect(&self.backend, &self.cx)?.open(&Credentials::Masterkey(self.master.clone())).map_err(engine_error)
+    }
+}
+
+fn connect(backend: &Arc<Directory>, cx: &Cx) -> Result<Repository<()>> {
+    let backends = RepositoryBackends::new(Arc::clone(backend) as Arc<_>, None);
+    // A cache of what lies on a mounted directory would only fill the node's disk.
+    let options = RepositoryOptions::default().no_cache(true);
+    Repository::new_with_progress(&options, &backends, Bars(cx.clone())).map_err(engine_error)
+}
+
+/// The engine's error in one line of ours.
+#[allow(clippy::boxed_local, clippy::needless_pass_by_value)] // the shape in which `map_err` hands it over
+fn engine_error(error: Box<RusticError>) -> Error {
+    Error::failed(one_line(&error))
+}
+
+/// The same, while opening: there a checksum that does not match (C001) or a key that does not fit (C002) has its own kind.
+#[allow(clippy::needless_pass_by_value)] // the shape in which `map_err` hands it over
+fn opening_error(error: Box<RusticError>) -> Error {
+    if error.is_incorrect_password() {
+        return Error::new(Kind::WrongPassword, "the password opens no key of this repository")
+            .with_remedy("look at `repository.password`; `lifeboat key list` on a node that still has the key shows who made which key");
+    }
+    if error.is_code("C001") {
+        return Error::new(Kind::WrongPassword, "the key file does not belong to this repository, or its config file is damaged")
+            .with_remedy("move the key file away to open the repository by its password");
+    }
+    engine_error(error)
+}
+
+/// The engine writes pages; a line has to do, without its offer to report bugs upstream.
+fn one_line(error: &RusticError) -> String {
+    let text = error.display_log();
+    let text = text.strip_prefix("Error: ").unwrap_or(&text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -25,3 +25,34 @@ pub struct Job {
     /// Where this site's remembered identity and locks are kept; disposable.
     pub state: PathBuf,
 }
+
+impl Job {
+    /// Patterns of what is left out of the files: what the configuration says, and database files that are dumped, which
+    /// read as files could be torn.
+    pub fn excluded(&self) -> Vec<String> {
+        let mut patterns = self.site.exclude.clone();
+        for database in &self.databases {
+            if let DatabaseSpec::Sqlite(sqlite) = database
+                && let Ok(relative) = sqlite.path.strip_prefix(&self.site.root)
+            {
+                let literal = literal(&relative.to_string_lossy());
+                patterns.extend(SQLITE_FILES.iter().map(|suffix| format!("/{literal}{suffix}")));
+            }
+        }
+        patterns
+    }
+}
+
+/// The database itself, what it keeps beside it, and our side copies of it.
+const SQLITE_FILES: [&str; 5] = ["", "-wal", "-shm", "-journal", ".lifeboat-*"];
+
+/// A path as a pattern that matches it alone.
+fn literal(path: &str) -> String {
+    path.chars().fold(String::new(), |mut pattern, letter| {
+        if "\\*?[]!# ".contains(letter) {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+        pattern
+    })
+}

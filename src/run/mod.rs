@@ -1,3 +1,61 @@
-//! What happens: the stories of a backup and of a restore, and the verbs they are told in.
+//! What happens: the stories of a backup and of a restore, and the verbs they are told in. Start reading at `backup`.
 
+mod backup;
+mod restore;
+
+mod choose;
+mod databases;
+mod hooks;
 pub mod job;
+mod maintenance;
+mod open;
+mod preflight;
+pub mod scope;
+mod selection;
+pub mod staging;
+
+pub use backup::{BackupRequest, backup};
+use databases::begin_all;
+pub use job::Job;
+pub use maintenance::{ForgetRequest, Forgotten, check, forget};
+pub use open::{Opened, init, open, with_repo};
+pub use restore::{Preview, RestoreRequest, Restored, Target, restore};
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::{Error, Kind, Result};
+use crate::event::{Cx, Outcome, RunKind, RunState, What};
+
+/// Runs a story from its first event to its last. A panic becomes an error here: everything it held is released by then.
+pub fn execute<T>(
+    kind: RunKind,
+    job: &Job,
+    cause: &str,
+    cx: &Cx,
+    story: impl FnOnce() -> Result<(T, Option<String>)>,
+) -> (Result<T>, RunState) {
+    cx.emit(What::RunStarted { kind, site: job.site.name.clone(), cause: cause.to_owned() });
+    let result = hooks::around_run(job, cx, || {
+        catch_unwind(AssertUnwindSafe(story))
+            .unwrap_or_else(|panic| Err(Error::failed(scope::panic_text(panic.as_ref()))))
+    });
+    let outcome = match &result {
+        Ok(_) if cx.state().is_whole() => Outcome::Success,
+        Ok(_) => Outcome::Incomplete,
+        // Whatever broke first after a cancel, the cancel is why.
+        Err(_) if cx.is_cancelled() => Outcome::Cancelled,
+        Err(error) if error.kind() == Kind::Cancelled => Outcome::Cancelled,
+        Err(error) if error.kind() == Kind::Skipped => Outcome::Skipped,
+        Err(_) => Outcome::Failed,
+    };
+    let (result, snapshot, error) = match result {
+        Ok((done, snapshot)) => (Ok(done), snapshot, None),
+        Err(error) if outcome == Outcome::Cancelled => (Err(Error::cancelled()), None, Some(error.to_string())),
+        Err(error) => {
+            let text = error.to_string();
+            (Err(error), None, Some(text))
+        }
+    };
+    cx.emit(What::RunFinished { outcome, snapshot, error });
+    (result, cx.state())
+}

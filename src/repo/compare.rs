@@ -1,0 +1,147 @@
+//! What differs: between two snapshots, or between a snapshot and the live site.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fs::symlink_metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustic_core::repofile::{Node, NodeType};
+use serde::Serialize;
+
+use super::ledger::Ledger;
+use super::list::Snapshot;
+use super::reader::{Reader, root_node};
+use super::walk::{Patterns, Walk, unix_mode};
+use crate::error::Result;
+use crate::event::Cx;
+
+/// The differences, in path order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Changes {
+    pub changes: Vec<Change>,
+    pub unchanged: u64,
+    /// Bytes of the files that are new or have other content.
+    pub bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub kind: ChangeKind,
+    pub path: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    Added,
+    Removed,
+    Changed,
+    /// Same content, other owner, mode, time or attributes.
+    Metadata,
+}
+
+impl Changes {
+    fn push(&mut self, kind: ChangeKind, path: PathBuf, bytes: u64) {
+        self.bytes += bytes;
+        self.changes.push(Change { kind, path });
+    }
+
+    pub fn count(&self, kind: ChangeKind) -> usize {
+        self.changes.iter().filter(|change| change.kind == kind).count()
+    }
+}
+
+impl Reader {
+    /// From `old` to `new`.
+    pub fn diff(&self, old: &Snapshot, new: &Snapshot, cx: &Cx) -> Result<Changes> {
+        let (old, new) = (root_node(old.tree), root_node(new.tree));
+        let (mut old, mut new) = (self.below(&old)?, self.below(&new)?);
+        let mut changes = Changes::default();
+        let (mut left, mut right) = (old.next().transpose()?, new.next().transpose()?);
+        loop {
+            cx.go_on()?;
+            let order = match (&left, &right) {
+                (None, None) => return Ok(changes),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((left, _)), Some((right, _))) => left.cmp(right),
+            };
+            let old_item = if order.is_le() { std::mem::replace(&mut left, old.next().transpose()?) } else { None };
+            let new_item = if order.is_ge() { std::mem::replace(&mut right, new.next().transpose()?) } else { None };
+            note(&mut changes, old_item, new_item);
+        }
+    }
+
+    /// From the live tree at `root` to what the snapshot has below `node`: what a restore in place would do.
+    pub fn diff_live(&self, root: &Path, exclude: &[String], node: &Node, cx: &Cx) -> Result<Changes> {
+        let mut live = BTreeMap::new();
+        if symlink_metadata(root).is_ok() {
+            let ledger = Arc::new(Ledger::new(cx));
+            for found in Walk::new(root, Patterns::new(root, exclude)?, ledger)? {
+                cx.go_on()?;
+                if let Ok(relative) = found.path.strip_prefix(root)
+                    && !relative.as_os_str().is_empty()
+                {
+                    live.insert(relative.to_owned(), found.node);
+                }
+            }
+        }
+        let mut changes = Changes::default();
+        for item in self.below(node)? {
+            let (path, wanted) = item?;
+            let present = live.remove(&path).map(|node| (path.clone(), node));
+            note_live(&mut changes, present, (path, wanted));
+        }
+        for path in live.into_keys() {
+            changes.push(ChangeKind::Removed, path, 0);
+        }
+        changes.changes.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(changes)
+    }
+}
+
+fn note(changes: &mut Changes, old: Option<(PathBuf, Node)>, new: Option<(PathBuf, Node)>) {
+    match (old, new) {
+        (Some((path, old)), Some((_, new))) => {
+            if old.node_type != new.node_type || old.content != new.content {
+                changes.push(ChangeKind::Changed, path, new.meta.size);
+            } else if !same_attributes(&old, &new) {
+                changes.push(ChangeKind::Metadata, path, 0);
+            } else {
+                changes.unchanged += 1;
+            }
+        }
+        (Some((path, _)), None) => changes.push(ChangeKind::Removed, path, 0),
+        (None, Some((path, node))) => changes.push(ChangeKind::Added, path, node.meta.size),
+        (None, None) => {}
+    }
+}
+
+/// A live file is not read: size and modification time stand for its content.
+fn note_live(changes: &mut Changes, live: Option<(PathBuf, Node)>, (path, wanted): (PathBuf, Node)) {
+    let Some((_, live)) = live else {
+        return changes.push(ChangeKind::Added, path, wanted.meta.size);
+    };
+    let file = wanted.node_type == NodeType::File;
+    let other = live.node_type != wanted.node_type
+        || (file && (live.meta.size != wanted.meta.size || live.meta.mtime != wanted.meta.mtime));
+    if other {
+        changes.push(ChangeKind::Changed, path, wanted.meta.size);
+    } else if same_attributes(&live, &wanted) {
+        changes.unchanged += 1;
+    } else {
+        changes.push(ChangeKind::Metadata, path, 0);
+    }
+}
+
+fn same_attributes(one: &Node, other: &Node) -> bool {
+    let of = |node: &Node| {
+        let meta = &node.meta;
+        let mut attributes = meta.extended_attributes.clone();
+        attributes.sort();
+        (meta.mode.map(unix_mode), meta.uid, meta.gid, meta.mtime, attributes)
+    };
+    of(one) == of(other)
+}

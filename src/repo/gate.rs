@@ -1,0 +1,124 @@
+//! The commit gate: the only way a snapshot file reaches the storage, and the memory of everything that went wrong on the way.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rustic_core::{FileType, Id};
+
+use crate::error::{Error, Result};
+use crate::event::Cx;
+
+/// Stands between `rustic_core` and the storage for the length of one open repository.
+///
+/// `rustic_core` saves a snapshot as soon as its iterator ends, whatever was dropped on the way. So its own write of a
+/// snapshot file is swallowed here, and `Repo::snapshot` writes it itself once it knows that everything came.
+pub(crate) struct Gate {
+    cx: Cx,
+    open: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    failure: Option<String>,
+    committed: Option<Id>,
+}
+
+/// What to do with a write that `rustic_core` asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    Write,
+    /// Say that it was done, and do nothing.
+    Swallow,
+}
+
+impl Gate {
+    pub(crate) fn new(cx: &Cx) -> Self {
+        Self { cx: cx.clone(), open: AtomicBool::new(false), state: Mutex::default() }
+    }
+
+    /// Asked before every write.
+    pub(crate) fn admit(&self, tpe: FileType) -> Result<Pass> {
+        self.cx.go_on()?;
+        if let Some(failure) = self.failure() {
+            return Err(Error::failed(format!("not written, because an earlier write failed: {failure}")));
+        }
+        let shut = tpe == FileType::Snapshot && !self.open.load(Ordering::SeqCst);
+        Ok(if shut { Pass::Swallow } else { Pass::Write })
+    }
+
+    /// Lets snapshot files through while `commit` runs, and tells which id was written.
+    pub(crate) fn while_open<T>(&self, commit: impl FnOnce() -> Result<T>) -> Result<(T, Id)> {
+        self.open.store(true, Ordering::SeqCst);
+        let done = commit();
+        self.open.store(false, Ordering::SeqCst);
+        let written = self.lock().committed.take();
+        let done = done?;
+        written.map(|id| (done, id)).ok_or_else(|| Error::failed("the snapshot file was not written"))
+    }
+
+    pub(crate) fn written(&self, tpe: FileType, id: &Id) {
+        if tpe == FileType::Snapshot {
+            self.lock().committed = Some(*id);
+        }
+    }
+
+    /// The first failure is the one to tell; all later writes are refused.
+    pub(crate) fn failed(&self, what: &str) {
+        self.lock().failure.get_or_insert_with(|| what.to_owned());
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.lock().failure.clone()
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cx.is_cancelled()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Cancel;
+
+    #[test]
+    fn a_snapshot_passes_only_through_commit() {
+        let gate = Gate::new(&Cx::silent());
+        assert_eq!(gate.admit(FileType::Snapshot).unwrap(), Pass::Swallow);
+        assert_eq!(gate.admit(FileType::Pack).unwrap(), Pass::Write);
+        let id = Id::random();
+        let (pass, written) = gate
+            .while_open(|| {
+                let pass = gate.admit(FileType::Snapshot)?;
+                gate.written(FileType::Snapshot, &id);
+                Ok(pass)
+            })
+            .unwrap();
+        assert_eq!((pass, written), (Pass::Write, id));
+        assert_eq!(gate.admit(FileType::Snapshot).unwrap(), Pass::Swallow);
+    }
+
+    #[test]
+    fn a_commit_that_wrote_nothing_is_an_error() {
+        let gate = Gate::new(&Cx::silent());
+        assert!(gate.while_open(|| Ok(())).is_err());
+    }
+
+    #[test]
+    fn nothing_is_written_after_a_failure_or_a_cancel() {
+        let gate = Gate::new(&Cx::silent());
+        gate.failed("disk full");
+        gate.failed("something later");
+        assert!(gate.admit(FileType::Pack).unwrap_err().to_string().contains("disk full"));
+
+        let cancel = Cancel::default();
+        let gate = Gate::new(&Cx::new("r", cancel.clone(), vec![]));
+        cancel.cancel();
+        assert_eq!(gate.admit(FileType::Pack).unwrap_err().kind(), crate::error::Kind::Cancelled);
+    }
+}

@@ -1,0 +1,130 @@
+//! The snapshots of a repository, in our words.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustic_core::repofile::SnapshotFile;
+use rustic_core::{FileType, ReadBackend};
+use serde::Serialize;
+
+use super::{Repo, engine_error};
+use crate::error::{Context, Error, Result};
+
+/// Tag of a snapshot in which something is missing.
+pub const INCOMPLETE: &str = "incomplete";
+
+/// One snapshot: the commit record of a backup.
+#[derive(Clone, Debug, Serialize)]
+pub struct Snapshot {
+    pub id: String,
+    pub time: Timestamp,
+    /// Restic's `host`.
+    pub site: String,
+    pub tags: Vec<String>,
+    pub paths: Vec<PathBuf>,
+    /// The site's root among the paths, where we made the snapshot.
+    pub root: Option<PathBuf>,
+    /// Nothing was missed when it was made; snapshots of other programs count as complete.
+    pub complete: bool,
+    pub program: String,
+    pub stats: Option<Stats>,
+    #[serde(skip)]
+    pub(crate) tree: rustic_core::TreeId,
+}
+
+/// What a backup read and what it added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    pub files: u64,
+    pub bytes: u64,
+    pub files_new: u64,
+    pub files_changed: u64,
+    pub files_unmodified: u64,
+    /// New data before compression.
+    pub bytes_added: u64,
+    /// What the repository grew by.
+    pub bytes_stored: u64,
+}
+
+impl Repo {
+    /// All readable snapshots, oldest first. A damaged snapshot file is a warning that names it: it must not keep the others
+    /// from being restored, nor a new one from being made.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        let engine = self.engine()?;
+        let mut found = Vec::new();
+        for id in self.backend.list(FileType::Snapshot).map_err(engine_error).context("list snapshots")? {
+            match engine.get_file::<SnapshotFile>(&id.into()) {
+                Ok(mut file) => {
+                    file.id = id.into();
+                    found.push(Snapshot::from_file(&file, None));
+                }
+                // Removed by another agent between the listing and the look.
+                Err(_) if !self.has(FileType::Snapshot, id)? => {}
+                Err(error) => {
+                    let why = engine_error(error);
+                    self.cx.warn(format!("snapshot {} cannot be read ({why}); {DAMAGED}", id.to_hex().as_str()));
+                }
+            }
+        }
+        found.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
+        Ok(found)
+    }
+
+    fn has(&self, tpe: FileType, id: rustic_core::Id) -> Result<bool> {
+        Ok(self.backend.list(tpe).map_err(engine_error)?.contains(&id))
+    }
+
+    /// The snapshot whose id starts so; an ambiguous or unknown prefix is an error.
+    pub fn snapshot_by_id(&self, prefix: &str) -> Result<Snapshot> {
+        let mut found: Vec<Snapshot> =
+            self.snapshots()?.into_iter().filter(|snapshot| snapshot.id.starts_with(prefix)).collect();
+        match found.len() {
+            1 => Ok(found.remove(0)),
+            0 => Err(Error::failed(format!("no snapshot has an id that starts with `{prefix}`"))
+                .with_remedy("`lifeboat snapshots` lists them")),
+            count => Err(Error::failed(format!("{count} snapshots have an id that starts with `{prefix}`"))
+                .with_remedy("give more of its letters")),
+        }
+    }
+
+    /// Removes snapshot files; the data they alone used goes at the next prune.
+    pub fn forget(&self, ids: &[String]) -> Result<()> {
+        let ids = ids.iter().map(|id| id.parse::<rustic_core::Id>().map(Into::into)).collect::<Result<Vec<_>, _>>();
+        self.engine()?.delete_snapshots(&ids.map_err(engine_error)?).map_err(engine_error).context("remove snapshots")
+    }
+}
+
+const DAMAGED: &str = "the others are not affected; `lifeboat check --repair` sets it aside";
+
+impl Snapshot {
+    pub(crate) fn from_file(file: &SnapshotFile, root: Option<&Path>) -> Self {
+        let paths: Vec<PathBuf> = file.paths.iter().map(PathBuf::from).collect();
+        let ours = paths.iter().any(|path| path == Path::new(super::manifest::VIRTUAL));
+        let found = || paths.iter().find(|path| ours && *path != Path::new(super::manifest::VIRTUAL)).cloned();
+        Self {
+            id: file.id.to_hex().as_str().to_owned(),
+            time: file.time.timestamp(),
+            site: file.hostname.clone(),
+            tags: file.tags.iter().cloned().collect(),
+            root: root.map(Path::to_owned).or_else(found),
+            complete: !file.tags.contains(INCOMPLETE),
+            program: file.program_version.clone(),
+            stats: file.summary.as_ref().map(|summary| Stats {
+                files: summary.total_files_processed,
+                bytes: summary.total_bytes_processed,
+                files_new: summary.files_new,
+                files_changed: summary.files_changed,
+                files_unmodified: summary.files_unmodified,
+                bytes_added: summary.data_added,
+                bytes_stored: summary.data_added_packed,
+            }),
+            tree: file.tree,
+            paths,
+        }
+    }
+
+    /// Enough of the id to name the snapshot, as restic shows it.
+    pub fn short_id(&self) -> &str {
+        &self.id[..8]
+    }
+}

@@ -1,0 +1,251 @@
+//! Restic-format lock files, so that restic and Lifeboat on one repository exclude each other exactly as two restics do.
+//!
+//! Protocol (restic's `internal/restic/lock.go`): look at the locks there, write one's own, wait, look again; refresh every
+//! five minutes by writing a new file and removing the old; a lock is stale when it was not refreshed for thirty minutes, or
+//! when it was made on this host by a process that is gone.
+
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, tz};
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::{Pid, Uid, gethostname};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::seal::Seal;
+use crate::error::{Context, Error, Kind, Result};
+use crate::event::Cx;
+use crate::sys::fs::sync_directory;
+
+const REFRESH_EVERY: Duration = Duration::from_mins(5);
+const STALE_AFTER: SignedDuration = SignedDuration::from_mins(30);
+/// How long another writer may take between looking and having its lock visible.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// Shared by all that add, exclusive for the one that removes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Shared,
+    Exclusive,
+}
+
+/// What restic writes into a lock file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Content {
+    time: String,
+    exclusive: bool,
+    #[serde(default)]
+    hostname: String,
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    pid: i32,
+    #[serde(default)]
+    uid: u32,
+    #[serde(default)]
+    gid: u32,
+}
+
+/// The locks of one repository.
+pub(crate) struct Locks {
+    directory: PathBuf,
+    seal: Seal,
+}
+
+/// A held lock; refreshed by a thread of its own until released.
+pub struct Lock {
+    locks: Arc<Locks>,
+    file: Arc<Mutex<PathBuf>>,
+    refresher: Mutex<Option<(mpsc::Sender<()>, JoinHandle<()>)>>,
+}
+
+impl Locks {
+    pub(crate) fn new(repository: &Path, seal: Seal) -> Self {
+        Self { directory: repository.join("locks"), seal }
+    }
+
+    /// Takes the lock or says who holds it, since when, in which way.
+    pub(crate) fn take(self: &Arc<Self>, mode: Mode, cx: &Cx) -> Result<Lock> {
+        self.conflict(mode, None, cx)?;
+        let file = self.write(mode)?;
+        std::thread::sleep(SETTLE);
+        if let Err(conflict) = self.conflict(mode, Some(&file), cx) {
+            remove(&file)?;
+            return Err(conflict);
+        }
+        let file = Arc::new(Mutex::new(file));
+        let refresher = self.clone().refresh(mode, Arc::clone(&file), cx.shielded());
+        Ok(Lock { locks: Arc::clone(self), file, refresher: Mutex::new(Some(refresher)) })
+    }
+
+    /// `Err` with kind `Locked` if a living lock forbids ours, or one that cannot be read may be alive.
+    fn conflict(&self, mode: Mode, own: Option<&Path>, cx: &Cx) -> Result<()> {
+        for path in self.list()? {
+            if own == Some(path.as_path()) {
+                continue;
+            }
+            let other = match self.read(&path) {
+                Ok(Some(other)) => other,
+                Ok(None) => continue,
+                // What a power loss left half written would otherwise lock the repository for ever.
+                Err(error) if is_old(&path) => {
+                    cx.note(format!("removed an old lock: {error}"));
+                    remove(&path)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if other.is_stale() {
+                cx.note(format!("removed the stale lock of {}", other.describe()));
+                remove(&path)?;
+            } else if other.exclusive || mode == Mode::Exclusive {
+                return Err(Error::new(Kind::Locked, format!("the repository is locked by {}", other.describe())).with_remedy(
+                    "wait for it to end; if that process is gone on its own host, `restic unlock` removes its lock",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self) -> Result<Vec<PathBuf>> {
+        let entries = match std::fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.with_context(|| format!("list locks in {}", self.directory.display()))?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_name().len() == 64 {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
+    }
+
+    /// `None` if the lock vanished in the meantime, as a refreshed one does.
+    fn read(&self, path: &Path) -> Result<Option<Content>> {
+        let data = match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            data => data.with_context(|| format!("read lock {}", path.display()))?,
+        };
+        let parse = || -> Result<Content> { Ok(serde_json::from_slice(&self.seal.decrypt(&data)?)?) };
+        parse()
+            .map(Some)
+            .with_context(|| format!("read lock {}", path.display()))
+            .map_err(|error| error.with_kind(Kind::Locked))
+            .remedy("the lock file is damaged or not made with this repository's key; remove it once you know that nobody uses the repository")
+    }
+
+    fn write(&self, mode: Mode) -> Result<PathBuf> {
+        let sealed = self.seal.encrypt(&serde_json::to_vec(&Content::ours(mode))?)?;
+        let path = self.directory.join(hex(&Sha256::digest(&sealed)));
+        let create = || -> io::Result<()> {
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            io::Write::write_all(&mut file, &sealed)?;
+            file.sync_all()
+        };
+        create().with_context(|| format!("write lock {}", path.display()))?;
+        sync_directory(&self.directory)?;
+        Ok(path)
+    }
+
+    fn refresh(self: Arc<Self>, mode: Mode, file: Arc<Mutex<PathBuf>>, cx: Cx) -> (mpsc::Sender<()>, JoinHandle<()>) {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            while stopped.recv_timeout(REFRESH_EVERY) == Err(RecvTimeoutError::Timeout) {
+                let renewed = self.write(mode).and_then(|new| {
+                    let old = std::mem::replace(&mut *file.lock().unwrap_or_else(PoisonError::into_inner), new);
+                    remove(&old)
+                });
+                if let Err(error) = renewed {
+                    cx.warn(format!("the lock could not be refreshed: {error}"));
+                }
+            }
+        });
+        (stop, thread)
+    }
+}
+
+impl Lock {
+    /// Gives the lock back. Harmless when called twice.
+    pub fn release(&self) -> Result<()> {
+        let refresher = self.refresher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((stop, thread)) = refresher {
+            drop(stop);
+            if thread.join().is_err() {
+                return Err(Error::failed("the thread that refreshes the lock panicked"));
+            }
+            remove(&self.file.lock().unwrap_or_else(PoisonError::into_inner))?;
+            return sync_directory(&self.locks.directory);
+        }
+        Ok(())
+    }
+}
+
+impl Content {
+    fn ours(mode: Mode) -> Self {
+        Self {
+            time: Timestamp::now().to_zoned(tz::TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").to_string(),
+            exclusive: mode == Mode::Exclusive,
+            hostname: hostname(),
+            username: username(),
+            pid: std::process::id().cast_signed(),
+            uid: Uid::current().as_raw(),
+            gid: nix::unistd::Gid::current().as_raw(),
+        }
+    }
+
+    fn is_stale(&self) -> bool {
+        let old = self.time.parse::<Timestamp>().is_ok_and(|time| time.duration_until(Timestamp::now()) > STALE_AFTER);
+        old || (self.hostname == hostname() && is_gone(self.pid))
+    }
+
+    fn describe(&self) -> String {
+        let way = if self.exclusive { "exclusively" } else { "for adding" };
+        format!("process {} of {}@{} since {} ({way})", self.pid, self.username, self.hostname, self.time)
+    }
+}
+
+/// Only "no such process" proves that it is gone; "not permitted" proves the opposite.
+fn is_gone(pid: i32) -> bool {
+    pid > 0 && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)
+}
+
+fn is_old(path: &Path) -> bool {
+    let age = path.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default());
+    age.is_ok_and(|age| age > STALE_AFTER.unsigned_abs())
+}
+
+fn username() -> String {
+    let known = nix::unistd::User::from_uid(Uid::current()).ok().flatten();
+    known.map_or_else(|| Uid::current().to_string(), |user| user.name)
+}
+
+fn hostname() -> String {
+    gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove lock {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

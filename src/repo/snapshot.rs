@@ -1,0 +1,162 @@
+//! Saving a snapshot: everything is read and stored first, and only what is whole is committed.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use rustic_core::repofile::SnapshotFile;
+use rustic_core::{BackupOptions, ParentOptions, SnapshotGroupCriterion, SnapshotOptions, StringList};
+
+use super::ledger::Ledger;
+use super::list::{INCOMPLETE, Snapshot};
+use super::manifest::{Manifest, VIRTUAL};
+use super::progress::Listening;
+use super::source::{Source, VirtualPart};
+use super::walk::{Patterns, Walk, total_size};
+use super::{Repo, engine_error};
+use crate::dump::Feed;
+use crate::error::{Context, Error, Result};
+use crate::event::Cx;
+
+/// What goes into a snapshot.
+pub struct Contents {
+    /// Restic's `host`: the identity of the site.
+    pub site: String,
+    /// The site's root; `None` saves databases alone.
+    pub root: Option<PathBuf>,
+    /// Gitignore style, relative to the root.
+    pub exclude: Vec<String>,
+    /// Dumps already begun, with their directories below the dump directory.
+    pub feeds: Vec<(PathBuf, Box<dyn Feed>)>,
+    /// Tags besides the outcome, such as `manual`.
+    pub tags: Vec<String>,
+    /// The moment the snapshot stands for.
+    pub moment: Timestamp,
+}
+
+impl Repo {
+    /// Reads all contents, stores what is new, and commits a snapshot if and only if every source came to its end.
+    ///
+    /// Things that exist but cannot be read are events (`Missed`) and make the snapshot one tagged `incomplete`; everything
+    /// else that goes wrong is an error, and then there is no snapshot.
+    pub fn save(&self, contents: Contents, cx: &Cx) -> Result<Snapshot> {
+        let _listening = Listening::start(cx);
+        let parent = self.parent_for(&contents)?;
+        let ledger = Arc::new(Ledger::new(cx));
+        let manifest = Arc::new(Mutex::new(manifest_for(&contents)));
+        let (paths, root) = (paths_of(&contents)?, contents.root.clone());
+        let draft = draft(&contents)?;
+        let source = sources(contents, parent.as_ref(), &ledger, &manifest)?;
+
+        let engine = self.engine()?.to_indexed_ids().map_err(engine_error).context("read the index")?;
+        let archived = engine.archive(&options(parent.as_ref()), &source, draft, &paths);
+        // The account knows better than the engine why it stopped; a broken storage is named before either.
+        if let Some(failure) = self.gate.failure() {
+            cx.go_on()?;
+            return Err(Error::failed(failure));
+        }
+        let settled = ledger.settle()?;
+        let mut file = archived.map_err(engine_error).context("save")?;
+        cx.go_on()?;
+        expect_all(&file, settled.expected)?;
+
+        if settled.missed > 0 {
+            file.tags.add(INCOMPLETE.to_owned());
+        }
+        let ((), id) = self.gate.while_open(|| {
+            engine.save_snapshots(vec![file.clone()]).map_err(engine_error).context("commit the snapshot")
+        })?;
+        file.id = id.into();
+        Ok(Snapshot::from_file(&file, root.as_deref()))
+    }
+
+    /// The newest snapshot of this site and root: what did not change since then is not read again.
+    fn parent_for(&self, contents: &Contents) -> Result<Option<Snapshot>> {
+        let root = contents.root.as_deref();
+        let same = |snapshot: &Snapshot| {
+            snapshot.site == contents.site && root.is_none_or(|root| snapshot.paths.iter().any(|path| path == root))
+        };
+        Ok(self.snapshots()?.into_iter().rfind(same))
+    }
+}
+
+fn sources(
+    contents: Contents,
+    parent: Option<&Snapshot>,
+    ledger: &Arc<Ledger>,
+    manifest: &Arc<Mutex<Manifest>>,
+) -> Result<Source> {
+    let root = contents.root.as_deref();
+    let excludes = root.map(|root| Patterns::new(root, &contents.exclude)).transpose()?;
+    let expected = match (parent, root.zip(excludes.as_ref())) {
+        (Some(parent), _) => parent.stats.as_ref().map(|stats| stats.bytes),
+        (None, Some((root, excludes))) => Some(total_size(root, excludes)),
+        (None, None) => None,
+    };
+    let walk = root
+        .zip(excludes)
+        .map(|(root, excludes)| Walk::new(root, excludes, Arc::clone(ledger)))
+        .transpose()?;
+    let mut feeds = contents.feeds;
+    feeds.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let (directories, feeds) = feeds.into_iter().unzip();
+    let part = VirtualPart { feeds, directories, manifest: Arc::clone(manifest), moment: contents.moment };
+    Ok(Source::new(root, walk, Some(part), Arc::clone(ledger), expected))
+}
+
+/// The engine counts what it put into the tree; anything it dropped without our knowing would show here.
+fn expect_all(file: &SnapshotFile, expected: u64) -> Result<()> {
+    let stored = file.summary.as_ref().map_or(0, |summary| summary.total_files_processed);
+    if stored == expected {
+        return Ok(());
+    }
+    Err(Error::failed(format!("{expected} files were offered and {stored} arrived in the snapshot; it is not committed")))
+}
+
+fn options(parent: Option<&Snapshot>) -> BackupOptions {
+    let mut how = ParentOptions::default();
+    how.group_by = Some(SnapshotGroupCriterion::new());
+    match parent {
+        Some(parent) => how.parents = vec![parent.id.clone()],
+        None => how.force = true,
+    }
+    // In 0.13 this switch means its opposite: set, a file with another inode is read again; unset, inodes are ignored.
+    how.ignore_inode = true;
+    let mut options = BackupOptions::default();
+    options.parent_opts = how;
+    options
+}
+
+fn draft(contents: &Contents) -> Result<SnapshotFile> {
+    let time = contents.moment.to_zoned(jiff::tz::TimeZone::system());
+    let options = SnapshotOptions::default().host(Some(contents.site.clone())).time(Some(time));
+    let mut file = options.to_snapshot().map_err(engine_error)?;
+    concat!("lifeboat ", env!("CARGO_PKG_VERSION")).clone_into(&mut file.program_version);
+    let mut tags = StringList::default();
+    contents.tags.iter().for_each(|tag| tags.add(tag.clone()));
+    file.tags = tags;
+    Ok(file)
+}
+
+fn manifest_for(contents: &Contents) -> Manifest {
+    Manifest {
+        format: 1,
+        lifeboat: env!("CARGO_PKG_VERSION").to_owned(),
+        site: contents.site.clone(),
+        root: contents.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default(),
+        exclude: contents.exclude.clone(),
+        moment: Some(contents.moment),
+        databases: Vec::new(),
+    }
+}
+
+fn paths_of(contents: &Contents) -> Result<Vec<PathBuf>> {
+    let mut paths = vec![PathBuf::from(VIRTUAL)];
+    if let Some(root) = &contents.root {
+        if root.starts_with(VIRTUAL) || !root.is_absolute() || root == Path::new("/") {
+            return Err(Error::usage(format!("{} cannot be the root of a site", root.display())));
+        }
+        paths.push(root.clone());
+    }
+    Ok(paths)
+}

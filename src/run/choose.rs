@@ -1,0 +1,56 @@
+//! Which snapshot a person means, said back so that a wrong reading is seen before it hurts.
+
+use jiff::Timestamp;
+
+use super::Job;
+use crate::error::{Error, Result};
+use crate::event::Cx;
+use crate::repo::{Repo, Snapshot};
+use crate::schedule::Wanted;
+
+/// Finds it among the snapshots of this site; an id may also name another one.
+pub(crate) fn snapshot(repo: &Repo, wanted: &Wanted, job: &Job, cx: &Cx) -> Result<Snapshot> {
+    let chosen = match wanted {
+        Wanted::Id(prefix) => repo.snapshot_by_id(prefix)?,
+        Wanted::Latest => newest(repo, job, None, cx)?,
+        Wanted::AtOrBefore { ts, said, note } => {
+            if let Some(note) = note {
+                cx.note(note.clone());
+            }
+            newest(repo, job, Some((*ts, said)), cx)?
+        }
+    };
+    let complete = if chosen.complete { "" } else { ", incomplete" };
+    cx.note(format!("chose snapshot {} of {}{complete}", chosen.short_id(), local(chosen.time, job)));
+    if !chosen.complete {
+        cx.warn("something could not be read when this snapshot was made; it is not in it");
+    }
+    Ok(chosen)
+}
+
+fn newest(repo: &Repo, job: &Job, limit: Option<(Timestamp, &String)>, cx: &Cx) -> Result<Snapshot> {
+    let ours: Vec<Snapshot> = repo
+        .snapshots()?
+        .into_iter()
+        .filter(|snapshot| snapshot.site == job.site.name || snapshot.paths.contains(&job.site.root))
+        .collect();
+    let within = |snapshot: &&Snapshot| limit.is_none_or(|(limit, _)| snapshot.time <= limit);
+    let Some(chosen) = ours.iter().rev().filter(within).find(|snapshot| snapshot.complete) else {
+        let when = limit.map(|(_, said)| format!(" at or before {said}")).unwrap_or_default();
+        let first = ours.iter().find(|snapshot| snapshot.complete);
+        let remedy = match first {
+            Some(first) => format!("the first one is {} of {}", first.short_id(), local(first.time, job)),
+            None => "`lifeboat snapshots` lists what there is".to_owned(),
+        };
+        return Err(Error::failed(format!("{} has no complete snapshot{when}", job.site.name)).with_remedy(remedy));
+    };
+    let skipped = ours.iter().rev().filter(within).take_while(|snapshot| snapshot.id != chosen.id).count();
+    if skipped > 0 {
+        cx.warn(format!("passed over {skipped} newer incomplete snapshots; name one by its id to restore it"));
+    }
+    Ok(chosen.clone())
+}
+
+fn local(time: Timestamp, job: &Job) -> String {
+    time.to_zoned(job.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}

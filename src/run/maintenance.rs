@@ -1,0 +1,114 @@
+//! Keeping a repository small and sound: rotation, prune, check.
+
+use serde::Serialize;
+
+use super::scope::Run;
+use super::{Job, Opened, open};
+use crate::error::Result;
+use crate::event::{Cx, Step};
+use crate::repo::{CheckReport, CheckSpec, Mode, Pruned, Repo, Snapshot};
+use crate::schedule::{Candidate, Verdict, decide};
+
+/// What is asked of a rotation by hand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ForgetRequest {
+    /// Say what would be removed and why, and touch nothing.
+    pub dry_run: bool,
+    pub prune: bool,
+}
+
+/// What a rotation decided and did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Forgotten {
+    pub verdicts: Vec<(Snapshot, Verdict)>,
+    pub removed: u64,
+    pub pruned: Option<Pruned>,
+}
+
+/// Rotation by hand.
+pub fn forget(job: &Job, request: ForgetRequest, cx: &Cx) -> Result<Forgotten> {
+    let storage = crate::storage::open(&job.storage);
+    let mut run = Run::new(job, cx);
+    let mode = if request.dry_run { Mode::Shared } else { Mode::Exclusive };
+
+    let opened = open(&mut run, job, storage.as_ref(), mode, "forget", cx)?;
+    let verdicts = run.step(Step::Rotate, || verdicts(&opened.repo, job))?;
+    if request.dry_run {
+        return Ok(Forgotten { verdicts, removed: 0, pruned: None });
+    }
+    let removed = run.step(Step::Rotate, || remove(&opened.repo, &verdicts))?;
+    let pruned = if request.prune { Some(run.step(Step::Prune, || opened.repo.prune(cx))?) } else { None };
+
+    Ok(Forgotten { verdicts, removed, pruned })
+}
+
+/// The check of a repository, with a repair if asked for.
+pub fn check(job: &Job, spec: &CheckSpec, repair: bool, cx: &Cx) -> Result<(CheckReport, Vec<String>)> {
+    let storage = crate::storage::open(&job.storage);
+    let mut run = Run::new(job, cx);
+    let mode = if repair { Mode::Exclusive } else { Mode::Shared };
+
+    let opened = open(&mut run, job, storage.as_ref(), mode, "check", cx)?;
+    let report = run.step(Step::Check, || opened.repo.check(spec, cx))?;
+    let moved = if repair && !report.damages.is_empty() {
+        run.step(Step::Check, || opened.repo.repair(&report))?
+    } else {
+        Vec::new()
+    };
+
+    Ok((report, moved))
+}
+
+/// Rotation after a backup. The backup's shared lock is given up for the exclusive one: whoever comes between is respected,
+/// and the rotation waits for the next run.
+pub(crate) fn rotate(opened: &Opened, job: &Job, cx: &Cx) -> Result<()> {
+    let verdicts = verdicts(&opened.repo, job)?;
+    if verdicts.iter().all(|(_, verdict)| verdict.keep) {
+        return Ok(());
+    }
+    opened.lock.release()?;
+    let alone = opened.repo.lock(Mode::Exclusive)?;
+    let rotated = remove(&opened.repo, &verdicts).and_then(|removed| {
+        cx.note(format!("removed {removed} of {} snapshots", verdicts.len()));
+        let pruned = opened.repo.prune(cx)?;
+        cx.note(format!(
+            "space: {} bytes marked, to be deleted by a prune after 23 hours; {} packs deleted now",
+            pruned.bytes_marked, pruned.packs_deleted
+        ));
+        Ok(())
+    });
+    let released = alone.release();
+    rotated.and(released)
+}
+
+fn verdicts(repo: &Repo, job: &Job) -> Result<Vec<(Snapshot, Verdict)>> {
+    let snapshots = repo.snapshots()?;
+    let candidates: Vec<Candidate> = snapshots
+        .iter()
+        .map(|snapshot| Candidate {
+            id: snapshot.id.clone(),
+            time: snapshot.time,
+            site: snapshot.site.clone(),
+            complete: snapshot.complete,
+            tags: snapshot.tags.clone(),
+        })
+        .collect();
+    let mut judged = decide(&candidates, &job.retention, &job.site.name);
+    // One verdict a snapshot, in whatever order they come.
+    Ok(snapshots
+        .into_iter()
+        .filter_map(|snapshot| {
+            let at = judged.iter().position(|verdict| verdict.id == snapshot.id)?;
+            Some((snapshot, judged.swap_remove(at)))
+        })
+        .collect())
+}
+
+fn remove(repo: &Repo, verdicts: &[(Snapshot, Verdict)]) -> Result<u64> {
+    let ids: Vec<String> =
+        verdicts.iter().filter(|(_, verdict)| !verdict.keep).map(|(snapshot, _)| snapshot.id.clone()).collect();
+    if !ids.is_empty() {
+        repo.forget(&ids)?;
+    }
+    Ok(ids.len() as u64)
+}

@@ -1,0 +1,161 @@
+//! Everything that can be known before a restore changes anything: that it will find room, rights and whole data.
+
+use std::path::Path;
+
+use nix::sys::statvfs::statvfs;
+
+use super::databases::Databases;
+use super::restore::{Preview, RestoreRequest, Target};
+use super::selection::Selection;
+use super::staging::Staging;
+use super::{Job, choose};
+use crate::error::{Context, Error, Result};
+use crate::event::Cx;
+use crate::repo::{Fetched, Manifest, Reader, Repo, Snapshot};
+use crate::sys::mount;
+
+/// Left free on the file system a restore writes to: a full disk stops the site that is meant to come back.
+const RESERVE_BYTES: u64 = 64 << 20;
+
+/// A restore in place that can work.
+pub(crate) struct Plan<'a> {
+    pub(crate) preview: Preview,
+    pub(crate) databases: Databases,
+    job: &'a Job,
+    reader: Reader,
+    files: Option<Selection>,
+    excluded: Vec<String>,
+}
+
+impl<'a> Plan<'a> {
+    /// Chooses the snapshot, proves that all of it can be read, and that there is room and right to put it in place.
+    pub(crate) fn make(job: &'a Job, request: &RestoreRequest<'_>, repo: &Repo, cx: &Cx) -> Result<Self> {
+        let (snapshot, reader, manifest) = find(repo, request, job, cx)?;
+        whole(repo, &snapshot, cx)?;
+        let Target::InPlace { files, databases } = request.target else {
+            return Err(Error::failed("a plan is for a restore in place"));
+        };
+        let files = if files { Some(select(job, request, &reader, &snapshot, &manifest)?) } else { None };
+        // A part of the site is files alone: the databases of another time would not fit to the rest.
+        let databases = if databases && request.include.is_empty() {
+            Databases::find(job, &manifest, &reader, &snapshot, cx)?
+        } else {
+            Databases::none(cx)
+        };
+        databases.preflight(cx)?;
+
+        let mut excluded = job.excluded();
+        excluded.extend(manifest.exclude.iter().cloned());
+        let bytes = files.as_ref().map_or(Ok(0), |files| files.bytes(&reader))?;
+        let changes = match &files {
+            Some(files) if files.is_whole() => {
+                Some(reader.diff_live(&job.site.root, &excluded, files.node(), cx)?)
+            }
+            _ => None,
+        };
+        if let (Some(_), Some(beside)) = (&files, job.site.root.parent()) {
+            space(beside, bytes)?;
+        }
+        let preview = Preview { snapshot, files: changes, databases: databases.describe(), bytes };
+        Ok(Self { preview, databases, job, reader, files, excluded })
+    }
+
+    pub(crate) fn stage(&self, token: &str, stamp: &str) -> Result<Staging> {
+        Staging::beside(&self.job.site.root, token, stamp)
+    }
+
+    pub(crate) fn has_files(&self) -> bool {
+        self.files.is_some()
+    }
+
+    pub(crate) fn fetch(&self, stage: &Staging, cx: &Cx) -> Result<Fetched> {
+        self.files.as_ref().map_or(Ok(Fetched::default()), |files| files.fetch(&self.reader, &stage.tree(), cx))
+    }
+
+    pub(crate) fn swap_files(&self, stage: &Staging) -> Result<()> {
+        self.files.as_ref().map_or(Ok(()), |files| files.swap(self.job, &self.excluded, stage))
+    }
+}
+
+/// The snapshot that is meant, and what it says about itself; one of another program says nothing.
+pub(crate) fn find(
+    repo: &Repo,
+    request: &RestoreRequest<'_>,
+    job: &Job,
+    cx: &Cx,
+) -> Result<(Snapshot, Reader, Manifest)> {
+    let snapshot = choose::snapshot(repo, &request.wanted, job, cx)?;
+    let reader = repo.reader()?;
+    let manifest = reader.manifest(&snapshot)?.unwrap_or_default();
+    Ok((snapshot, reader, manifest))
+}
+
+/// Damage in the repository is found before the site is touched, and named.
+fn whole(repo: &Repo, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
+    let report = repo.verify(snapshot, cx)?;
+    let Some(damage) = report.damages.first() else { return Ok(()) };
+    let path = damage.affects.values().flat_map(|affected| &affected.paths).next();
+    let path = path.map(|path| format!(", needed for {}", path.display())).unwrap_or_default();
+    Err(Error::failed(format!(
+        "snapshot {} cannot be restored whole: {} is damaged ({}){path}",
+        snapshot.short_id(),
+        damage.file,
+        damage.what
+    ))
+    .with_remedy("choose another snapshot; `lifeboat check` names everything that is damaged"))
+}
+
+fn select(
+    job: &Job,
+    request: &RestoreRequest<'_>,
+    reader: &Reader,
+    snapshot: &Snapshot,
+    manifest: &Manifest,
+) -> Result<Selection> {
+    let root = &job.site.root;
+    let saved = if manifest.root.is_empty() { root.as_path() } else { Path::new(&manifest.root) };
+    if saved != root {
+        return Err(Error::usage(format!("snapshot {} is of {}, not of {}", snapshot.short_id(), saved.display(), root.display()))
+            .with_remedy("restore it elsewhere with `--to DIR`"));
+    }
+    let node = reader.node(snapshot, root)?;
+    if !node.is_dir() {
+        return Err(Error::failed(format!("{} is no directory in the snapshot", root.display())));
+    }
+    movable(root)?;
+    Selection::new(reader, node, Path::new(""), &request.include)
+}
+
+/// A mount point cannot change places with a directory, and what is mounted below would go with the former tree.
+fn movable(root: &Path) -> Result<()> {
+    let mounted = mount::at_or_below(root)?;
+    let Some(first) = mounted.first() else { return Ok(()) };
+    Err(Error::failed(format!("{} is a mount point, so {} cannot be exchanged", first.display(), root.display()))
+        .with_remedy("restore elsewhere with `--to DIR`, or unmount it for the time of the restore"))
+}
+
+/// Room for the files, before the first byte.
+pub(crate) fn space(place: &Path, bytes: u64) -> Result<()> {
+    let existing = place.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    let stat = statvfs(existing).with_context(|| format!("ask for free space at {}", existing.display()))?;
+    #[allow(clippy::useless_conversion)] // 32 bit systems have smaller counts
+    let free = u64::from(stat.blocks_available()).saturating_mul(stat.fragment_size().into());
+    if free >= bytes.saturating_add(RESERVE_BYTES) {
+        return Ok(());
+    }
+    Err(Error::failed(format!("{} has {free} bytes free, the restore needs {bytes}", existing.display()))
+        .with_remedy("make room there, or restore elsewhere with `--to DIR`"))
+}
+
+/// Nothing of anybody's is overwritten by a restore elsewhere.
+pub(crate) fn fresh_directory(target: &Path) -> Result<()> {
+    match std::fs::read_dir(target) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("look into {}", target.display())),
+        Ok(mut entries) => match entries.next() {
+            None => std::fs::remove_dir(target).with_context(|| format!("make {} anew", target.display())),
+            Some(_) => Err(Error::usage(format!("{} is not empty", target.display()))
+                .with_remedy("name a directory that does not exist yet")),
+        },
+    }
+}

@@ -1,0 +1,151 @@
+//! The verbs that stories are told in: what each step acquires or changes is given back in every ending.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use crate::error::{Error, Result};
+use crate::event::{Cx, FaultKind, Step, What};
+
+/// One run of a story. Dropping it ends the run: changes are reverted unless committed, then everything held is released,
+/// both in reverse order, each on its own, also while a panic passes through.
+pub struct Run<'a> {
+    cx: &'a Cx,
+    endings: Vec<Ending<'a>>,
+    committed: bool,
+    around: &'a dyn Around,
+}
+
+/// What may happen before and after every step: the one place where hooks join in.
+pub trait Around {
+    /// An error here fails the step before it began.
+    fn before(&self, step: Step, cx: &Cx) -> Result<()>;
+    /// What goes wrong here is a warning: the step is done.
+    fn after(&self, step: Step, cx: &Cx);
+}
+
+struct Ending<'a> {
+    step: Step,
+    kind: EndingKind,
+    action: Box<dyn FnOnce() -> Result<()> + 'a>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EndingKind {
+    Release,
+    Revert,
+}
+
+impl<'a> Run<'a> {
+    pub fn new(around: &'a dyn Around, cx: &'a Cx) -> Self {
+        Self { cx, endings: Vec::new(), committed: false, around }
+    }
+
+    /// Must succeed: an error ends the run.
+    pub fn step<T>(&mut self, step: Step, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.cx.emit(What::StepStarted { step });
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            self.cx.go_on()?;
+            self.around.before(step, self.cx)?;
+            self.strike(step)?;
+            let done = body()?;
+            self.around.after(step, self.cx);
+            Ok(done)
+        }));
+        match result {
+            Ok(Ok(done)) => {
+                self.cx.emit(What::StepDone { step });
+                Ok(done)
+            }
+            Ok(Err(error)) => {
+                self.failed(step, &error.to_string(), error.remedy());
+                Err(error)
+            }
+            Err(panic) => {
+                self.failed(step, &panic_text(panic.as_ref()), None);
+                resume_unwind(panic)
+            }
+        }
+    }
+
+    /// Worth trying once the main thing is achieved: what fails here, panics included, is told and nothing more.
+    pub fn attempt<T>(&mut self, step: Step, body: impl FnOnce() -> Result<T>) -> Option<T> {
+        // `step` has said what went wrong, as events that make the outcome incomplete.
+        catch_unwind(AssertUnwindSafe(|| self.step(step, body))).ok().and_then(Result::ok)
+    }
+
+    /// Acquires all or nothing, and gives it back at the end in every case.
+    pub fn hold<T: Clone + 'a>(
+        &mut self,
+        step: Step,
+        acquire: impl FnOnce() -> Result<T>,
+        release: impl FnOnce(&T) -> Result<()> + 'a,
+    ) -> Result<T> {
+        let held = self.step(step, acquire)?;
+        let kept = held.clone();
+        self.endings.push(Ending { step, kind: EndingKind::Release, action: Box::new(move || release(&kept)) });
+        Ok(held)
+    }
+
+    /// Alters something and may stop half way. The revert is armed first, owns its copy of the subject, and must be harmless
+    /// where nothing happened.
+    pub fn change<S: Clone + 'a, T>(
+        &mut self,
+        step: Step,
+        subject: &S,
+        alter: impl FnOnce(&S) -> Result<T>,
+        revert: impl FnOnce(&S) -> Result<()> + 'a,
+    ) -> Result<T> {
+        let kept = subject.clone();
+        self.endings.push(Ending { step, kind: EndingKind::Revert, action: Box::new(move || revert(&kept)) });
+        self.step(step, || alter(subject))
+    }
+
+    /// Changes stay from here on.
+    pub fn commit(&mut self) {
+        self.committed = true;
+    }
+
+    fn strike(&self, step: Step) -> Result<()> {
+        match self.cx.fault {
+            Some(fault) if fault.step == step && fault.kind == FaultKind::Panic => {
+                panic!("injected panic in {}", step.name())
+            }
+            Some(fault) if fault.step == step => Err(Error::failed(format!("injected error in {}", step.name()))),
+            _ => Ok(()),
+        }
+    }
+
+    fn failed(&self, step: Step, error: &str, remedy: Option<&str>) {
+        self.cx.emit(What::StepFailed { step, error: error.to_owned(), remedy: remedy.map(str::to_owned) });
+    }
+
+    fn end(&self, ending: Ending<'a>) {
+        let Ending { step, kind, action } = ending;
+        if kind == EndingKind::Revert && self.committed {
+            return;
+        }
+        let result = catch_unwind(AssertUnwindSafe(action))
+            .unwrap_or_else(|panic| Err(Error::failed(panic_text(panic.as_ref()))));
+        self.cx.emit(match (result, kind) {
+            (Ok(()), EndingKind::Release) => What::Released { step },
+            (Ok(()), EndingKind::Revert) => What::Reverted { step },
+            (Err(error), _) => What::Stuck { step, error: error.to_string() },
+        });
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        while let Some(ending) = self.endings.pop() {
+            self.end(ending);
+        }
+    }
+}
+
+/// What a panic said, in one line.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let said = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("panic: {}", said.as_deref().unwrap_or("without a message"))
+}

@@ -1,0 +1,48 @@
+//! This node's lock on a site: one run at a time, and the one that holds it can be named.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use jiff::Timestamp;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::error::{Context, Error, Kind, Result};
+
+/// Held until dropped; the kernel lets go of it when the process ends in whatever way.
+pub struct Claim {
+    _file: Flock<File>,
+}
+
+/// Takes the lock file at `path`, or says who has it since when.
+pub fn claim(path: &Path, purpose: &str) -> Result<Claim> {
+    if let Some(directory) = path.parent() {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .with_context(|| format!("create the state directory {}", directory.display()))
+            .remedy("run as root, or set `state` to a directory that this user may write")?;
+    }
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("open the lock file {}", path.display()))?;
+    let mut holder = String::new();
+    (&mut file).take(200).read_to_string(&mut holder).with_context(|| format!("read {}", path.display()))?;
+    let mut locked = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+        Errno::EWOULDBLOCK => Error::new(Kind::Locked, format!("the site is busy: {}", holder.trim()))
+            .with_remedy("wait for it to end, or stop that process"),
+        other => Error::from(other),
+    })?;
+    locked.rewind()?;
+    locked.set_len(0)?;
+    writeln!(locked, "process {} ({purpose}) since {:.0}", std::process::id(), Timestamp::now())?;
+    Ok(Claim { _file: locked })
+}
