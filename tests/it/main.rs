@@ -1,1 +1,2 @@
+mod site;
 mod tidy;
