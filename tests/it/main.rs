@@ -1,1 +1,3 @@
+mod schedule;
+mod site;
 mod tidy;
