@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    ExitCode::from(lifeboat::cli::main(std::env::args_os()))
 }

@@ -1,1 +1,129 @@
-//! (placeholder)
+//! Who asks: a person or cron at a terminal. The only place that prints.
+
+mod args;
+mod backup;
+mod bar;
+mod browse;
+mod config;
+mod demo;
+mod doctor;
+mod init;
+mod key;
+mod maintain;
+mod output;
+mod restore;
+mod snapshots;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Cli, Command, Global};
+use self::output::Output;
+use crate::config::Config;
+use crate::error::{Context, Kind, Result};
+use crate::event::{Cancel, Cx};
+use crate::run::Job;
+use crate::sys::signal;
+
+/// What a command comes to: an exit code, unless it failed.
+type Done = Result<u8>;
+
+const SUCCESS: u8 = 0;
+
+/// Runs one command line and returns the process's exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes; if even this cannot be printed there is nobody to tell.
+            drop(error.print());
+            return if error.use_stderr() { Kind::Usage.exit_code() } else { SUCCESS };
+        }
+    };
+    let output = Output::new(&cli.global);
+    let cancel = Cancel::default();
+    let asked = cancel.clone();
+    let result = signal::on_stop(move |_| asked.cancel()).and_then(|()| {
+        let session = Session { global: &cli.global, output: &output, cancel };
+        dispatch(&session, &cli.command)
+    });
+    result.unwrap_or_else(|error| {
+        output.error(&error);
+        error.kind().exit_code()
+    })
+}
+
+/// What all commands share.
+struct Session<'a> {
+    global: &'a Global,
+    output: &'a Output,
+    cancel: Cancel,
+}
+
+fn dispatch(session: &Session<'_>, command: &Command) -> Done {
+    match command {
+        Command::Init(args) => init::init(session, args),
+        Command::Backup(args) => backup::backup(session, args),
+        Command::Snapshots(args) => snapshots::snapshots(session, args),
+        Command::Restore(args) => restore::restore(session, args),
+        Command::Forget(args) => maintain::forget(session, args),
+        Command::Check(args) => maintain::check(session, args),
+        Command::Ls(args) => browse::ls(session, args),
+        Command::Dump(args) => browse::dump(session, args),
+        Command::Diff(args) => browse::diff(session, args),
+        Command::Doctor => doctor::doctor(session),
+        Command::Key { action } => key::key(session, action),
+        Command::Config { action } => config::config(session, action),
+        Command::Demo(args) => demo::demo(session, args),
+        Command::Completions { shell } => completions(session, *shell),
+        Command::Man => man(session),
+    }
+}
+
+impl Session<'_> {
+    fn config(&self) -> Result<Config> {
+        Ok(crate::config::load(&self.global.config)?)
+    }
+
+    /// The site as it is configured, with its databases; the site must be there.
+    fn job(&self) -> Result<Job> {
+        self.config()?.job()
+    }
+
+    /// The same for commands that only look at the repository: they work where the site itself is gone.
+    fn repository_job(&self) -> Result<Job> {
+        self.config()?.job_without_databases()
+    }
+
+    /// A context that reports to the terminal.
+    fn cx(&self) -> Cx {
+        let id = format!("{}-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), std::process::id());
+        Cx::new(id, self.cancel.clone(), vec![Arc::new(bar::Terminal::new(self.global))])
+    }
+
+    /// For short looks: steps are not worth a line, problems are.
+    fn quiet_cx(&self) -> Cx {
+        let global = Global { quiet: true, ..self.global.clone() };
+        Cx::new("-", self.cancel.clone(), vec![Arc::new(bar::Terminal::new(&global))])
+    }
+}
+
+fn completions(session: &Session<'_>, shell: clap_complete::Shell) -> Done {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "lifeboat", &mut script);
+    session.output.raw(|to| to.write_all(&script))
+}
+
+fn man(session: &Session<'_>) -> Done {
+    let mut page = Vec::new();
+    let command = Cli::command();
+    clap_mangen::Man::new(command.clone()).render(&mut page).context("write the manual page")?;
+    for sub in command.get_subcommands() {
+        let named = sub.clone().name(format!("lifeboat-{}", sub.get_name()));
+        clap_mangen::Man::new(named).render(&mut page).context("write the manual page")?;
+    }
+    session.output.raw(|to| to.write_all(&page))
+}

@@ -9,7 +9,7 @@ use crate::repo::{Repo, Snapshot};
 use crate::schedule::Wanted;
 
 /// Finds it among the snapshots of this site; an id may also name another one.
-pub(crate) fn snapshot(repo: &Repo, wanted: &Wanted, job: &Job, cx: &Cx) -> Result<Snapshot> {
+pub fn snapshot(repo: &Repo, wanted: &Wanted, job: &Job, cx: &Cx) -> Result<Snapshot> {
     let chosen = match wanted {
         Wanted::Id(prefix) => repo.snapshot_by_id(prefix)?,
         Wanted::Latest => newest(repo, job, None, cx)?,

@@ -11,7 +11,7 @@ use crate::event::Cx;
 use crate::repo::{Dump, Manifest, Reader, Snapshot};
 
 /// Fixes the moment of each database; the dumps themselves are read while the snapshot is saved.
-pub fn begin_all(job: &Job, cx: &Cx) -> Result<Vec<(PathBuf, Box<dyn Feed>)>> {
+pub(crate) fn begin_all(job: &Job, cx: &Cx) -> Result<Vec<(PathBuf, Box<dyn Feed>)>> {
     let begin = |spec| {
         let database = database::open(spec);
         let feed = database.begin(cx).with_context(|| format!("dump {}", database.describe()))?;
@@ -116,10 +116,12 @@ impl Databases {
     /// In reverse order, each on its own.
     fn each(&self, undo: impl Fn(&dyn Database, &SideCopy) -> Result<()>) -> Result<()> {
         let copies = self.copies();
-        let results = self.pairs.iter().zip(&copies).rev().map(|(pair, copy)| {
-            undo(pair.database.as_ref(), copy).with_context(|| pair.database.describe())
-        });
-        results.fold(Ok(()), |first, result| first.and(result))
+        let mut first = Ok(());
+        for (pair, copy) in self.pairs.iter().zip(&copies).rev() {
+            let undone = undo(pair.database.as_ref(), copy).with_context(|| pair.database.describe());
+            first = first.and(undone);
+        }
+        first
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SideCopy>> {

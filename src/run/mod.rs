@@ -5,6 +5,8 @@ mod restore;
 
 mod choose;
 mod databases;
+mod doctor;
+mod former;
 mod hooks;
 pub mod job;
 mod maintenance;
@@ -16,6 +18,9 @@ pub mod staging;
 
 pub use backup::{BackupRequest, backup};
 use databases::begin_all;
+pub use choose::snapshot as choose;
+pub use doctor::{Finding, Health, examine};
+pub use former::{Former, discard_former, former};
 pub use job::Job;
 pub use maintenance::{ForgetRequest, Forgotten, check, forget};
 pub use open::{Opened, init, open, with_repo};

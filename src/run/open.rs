@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::Job;
 use super::scope::Run;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::event::{Cx, Step};
 use crate::repo::{Medium, Mode, Repo};
-use crate::storage::{Attached, Storage, StorageSpec, identity};
+use crate::storage::identity::{self, Identity, Standing};
+use crate::storage::{Attached, Storage, StorageSpec};
 use crate::sys::claim::claim;
 
 /// A repository in reach, for the length of the run it was opened in.
@@ -60,33 +61,28 @@ pub fn init(job: &Job, cx: &Cx) -> Result<Repo> {
     run.hold(Step::Claim, || claim(&job.state.join("lock"), "init").map(Arc::new), |_| Ok(()))?;
     let at = run.hold(Step::Mount, || storage.attach(cx), |at| storage.detach(at))?;
     run.step(Step::Open, || {
-        let marker = identity::mark(&at.root)?;
         let repo = Repo::create(&at.root, job.medium(), &job.repo, cx)?;
-        identity::remember(&job.state, &identity::Identity { storage: marker, repository: repo.id().to_owned() })?;
+        remember(job, &at, &repo)?;
         Ok(repo)
     })
 }
 
 /// Opens the repository if storage and repository are the ones this site was set up with.
-fn open_repo(job: &Job, at: &Attached, cx: &Cx) -> Result<Repo> {
+pub(crate) fn open_repo(job: &Job, at: &Attached, cx: &Cx) -> Result<Repo> {
     let remembered = identity::recall(&job.state)?;
-    identity::verify(&at.root, remembered.as_ref())?;
+    let standing = identity::verify(&at.root, remembered.as_ref(), None)?;
     let repo = Repo::open(&at.root, job.medium(), &job.repo, cx)?;
-    match remembered {
-        Some(known) if known.repository != repo.id() => Err(Error::new(
-            Kind::NoRepository,
-            format!("the repository in {} is not the one this site was set up with", repo.directory().display()),
-        )
-        .with_remedy(format!(
-            "it was made anew since; if that is what you want, remove {} and run again",
-            job.state.join(identity::FILE).display()
-        ))),
-        Some(_) => Ok(repo),
-        None => {
-            let marker = identity::mark(&at.root)?;
-            identity::remember(&job.state, &identity::Identity { storage: marker, repository: repo.id().to_owned() })?;
-            cx.note(format!("remembered storage and repository {}", &repo.id()[..8]));
-            Ok(repo)
-        }
+    if standing == Standing::Known {
+        identity::verify(&at.root, remembered.as_ref(), Some(repo.id()))?;
+    } else {
+        // A new node, or a repository made by stock restic: it was opened with our key, so it is the one that is meant.
+        remember(job, at, &repo)?;
+        cx.note(format!("remembered this storage and its repository {}", &repo.id()[..8]));
     }
+    Ok(repo)
+}
+
+fn remember(job: &Job, at: &Attached, repo: &Repo) -> Result<()> {
+    let storage = identity::mark(&at.root)?;
+    identity::remember(&job.state, &Identity { storage, repository: repo.id().to_owned() })
 }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use rand::Rng;
 use serde::Serialize;
 
+use super::databases::Databases;
 use super::preflight::{self, Plan};
 use super::scope::Run;
 use super::selection::Selection;
 use super::staging::Staging;
-use super::{Job, open};
+use super::{Job, former, open};
 use crate::database::SideCopy;
 use crate::error::{Error, Result};
 use crate::event::{Cx, Step};
@@ -85,13 +86,17 @@ fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored
     let stage = run.hold(Step::Stage, || plan.stage(&token, &stamp), Staging::remove)?;
     let fetched = run.step(Step::Fetch, || plan.fetch(&stage, cx))?;
     let databases = plan.databases.clone();
-    run.change(Step::Load, &databases, |databases| databases.load(&token, cx), |databases| databases.discard())?;
+    run.change(Step::Load, &databases, |databases| databases.load(&token, cx), Databases::discard)?;
     run.change(Step::SwapFiles, &stage, |stage| plan.swap_files(stage), Staging::swap_back)?;
-    run.change(Step::SwapDatabase, &databases, |databases| databases.swap_in(), |databases| databases.swap_back())?;
+    run.change(Step::SwapDatabase, &databases, Databases::swap_in, Databases::swap_back)?;
     run.commit();
 
     let kept = plan.has_files().then(|| stage.kept().to_owned());
-    Ok(Restored { preview: plan.preview, dry_run: false, fetched, kept, databases: databases.copies() })
+    let copies = databases.copies();
+    if let Err(error) = former::remember(job, kept.as_deref(), &copies) {
+        cx.warn(format!("what was set aside is not on the list of `--discard-former`: {error}"));
+    }
+    Ok(Restored { preview: plan.preview, dry_run: false, fetched, kept, databases: copies })
 }
 
 /// Files and dumps into a directory of their own; the site is not touched.

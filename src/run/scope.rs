@@ -42,7 +42,7 @@ impl<'a> Run<'a> {
     /// Must succeed: an error ends the run.
     pub fn step<T>(&mut self, step: Step, body: impl FnOnce() -> Result<T>) -> Result<T> {
         self.cx.emit(What::StepStarted { step });
-        let result = catch_unwind(AssertUnwindSafe(|| {
+        let result = catch_unwind(AssertUnwindSafe(|| -> Result<T> {
             self.cx.go_on()?;
             self.around.before(step, self.cx)?;
             self.strike(step)?;

@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::{Context, Error, Result};
 use crate::sys::fs::{exchange, sync_directory};
 
+/// In the name of what a restore set aside.
+const KEPT: &str = ".before-restore-";
+
 /// Where one restore puts its files. Cloning shares it.
 #[derive(Clone)]
 pub struct Staging {
@@ -50,7 +53,7 @@ impl Staging {
             .create(&place)
             .with_context(|| format!("make the directory {}", place.display()))
             .remedy("a restore in place needs to write beside the site's root; `--to DIR` restores elsewhere")?;
-        let kept = parent.join(format!(".{name}.before-restore-{stamp}"));
+        let kept = parent.join(format!(".{name}{KEPT}{stamp}"));
         Ok(Self { root: root.to_owned(), place, kept, done: Arc::default() })
     }
 
@@ -143,6 +146,12 @@ impl Staging {
     fn lock(&self) -> std::sync::MutexGuard<'_, Done> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a path has the name that a restore gives to what it sets aside.
+pub(crate) fn is_kept(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    path.is_absolute() && name.starts_with('.') && name.contains(KEPT)
 }
 
 /// `base/""` would be `base/`, which a rename of a directory does not like on every system.

@@ -1,5 +1,8 @@
 //! Leaf helpers over the operating system; they know nothing of backups.
 
 pub mod claim;
+pub mod deadline;
 pub mod fs;
+pub mod mount;
 pub mod secret;
+pub mod signal;

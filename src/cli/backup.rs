@@ -1,0 +1,58 @@
+//! `lifeboat backup`.
+
+use serde::Serialize;
+
+use super::args::Backup;
+use super::output::{bytes, count};
+use super::{Done, Session};
+use crate::event::{RunKind, RunState};
+use crate::repo::Snapshot;
+use crate::run::{self, BackupRequest};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    snapshot: &'a Snapshot,
+    run: &'a RunState,
+}
+
+pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
+    let job = session.job()?;
+    let cause = if args.scheduled { "scheduled" } else { "manual" };
+    let mut tags = vec![cause.to_owned()];
+    tags.extend(args.tag.iter().cloned());
+    let request = BackupRequest { tags, no_rotation: args.no_rotation };
+    let cx = session.cx();
+    session.output.say(format!("backing up {} ({})", job.site.name, job.site.root.display()));
+
+    let (result, state) = run::execute(RunKind::Backup, &job, cause, &cx, || {
+        run::backup(&job, &request, &cx).map(|snapshot| {
+            let id = snapshot.id.clone();
+            (snapshot, Some(id))
+        })
+    });
+    let snapshot = result?;
+    let code = state.outcome.map_or(0, crate::event::Outcome::exit_code);
+    session.output.result(code, &Document { snapshot: &snapshot, run: &state }, |out| {
+        let stats = snapshot.stats.unwrap_or_default();
+        writeln!(
+            out,
+            "snapshot {} saved: {}, {} read",
+            snapshot.short_id(),
+            count(stats.files, "file"),
+            bytes(stats.bytes)
+        )?;
+        writeln!(
+            out,
+            "{} new, {} changed, {} unmodified; {} added, {} stored",
+            stats.files_new,
+            stats.files_changed,
+            stats.files_unmodified,
+            bytes(stats.bytes_added),
+            bytes(stats.bytes_stored)
+        )?;
+        if state.missed_count > 0 {
+            writeln!(out, "INCOMPLETE: {} could not be saved", count(state.missed_count, "thing"))?;
+        }
+        Ok(())
+    })
+}

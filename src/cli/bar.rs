@@ -1,0 +1,147 @@
+//! A run as it goes: a bar on a terminal, plain lines in a log, JSON lines for programs; all from one stream of events.
+
+use std::io::{IsTerminal, Write, stderr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::Global;
+use super::output::bytes;
+use crate::event::{Event, Outcome, Sink, Step, Unit, What};
+
+pub(super) struct Terminal {
+    form: Form,
+    quiet: bool,
+    state: Mutex<State>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Form {
+    Bar,
+    Lines,
+    Json,
+}
+
+#[derive(Default)]
+struct State {
+    step: Option<(Step, Instant)>,
+    bar: Option<ProgressBar>,
+    told: Option<(u64, Unit)>,
+}
+
+impl Terminal {
+    pub(super) fn new(global: &Global) -> Self {
+        let form = match (global.json, stderr().is_terminal()) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Bar,
+            (false, false) => Form::Lines,
+        };
+        Self { form, quiet: global.quiet, state: Mutex::default() }
+    }
+
+    /// A line above the bar, or just a line.
+    fn line(state: &State, text: &str) {
+        match &state.bar {
+            Some(bar) => bar.suspend(|| put(text)),
+            None => put(text),
+        }
+    }
+
+    fn progress(&self, state: &mut State, done: u64, total: Option<u64>, unit: Unit) {
+        state.told = Some((done, unit));
+        if self.form != Form::Bar || self.quiet {
+            return;
+        }
+        let step = state.step.map_or("", |(step, _)| step.name());
+        let bar = state.bar.get_or_insert_with(|| new_bar(step, unit));
+        if let Some(total) = total {
+            // An estimate may be too small; a bar beyond its end would look broken.
+            bar.set_length(total.max(done));
+        }
+        bar.set_position(done);
+    }
+
+    fn ended(&self, state: &mut State, mark: &str, error: Option<&str>) {
+        if let Some(bar) = state.bar.take() {
+            bar.finish_and_clear();
+        }
+        let Some((step, started)) = state.step.take() else { return };
+        let amount = match state.told.take() {
+            Some((done, Unit::Bytes)) if done > 0 => format!(", {}", bytes(done)),
+            Some((done, Unit::Rows)) if done > 0 => format!(", {done} rows"),
+            Some((done, Unit::Files)) if done > 0 => format!(", {done} files"),
+            _ => String::new(),
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        if error.is_some() || !self.quiet {
+            Self::line(state, &format!("  {mark} {:<13} {seconds:>6.2} s{amount}", step.name()));
+        }
+        if let Some(error) = error {
+            Self::line(state, &format!("      {error}"));
+        }
+    }
+}
+
+impl Sink for Terminal {
+    fn take(&self, event: &Event) {
+        if self.form == Form::Json {
+            if let Ok(line) = serde_json::to_string(event) {
+                put(&line);
+            }
+            return;
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match &event.what {
+            What::StepStarted { step } => state.step = Some((*step, Instant::now())),
+            What::StepDone { .. } => self.ended(&mut state, "✓", None),
+            // The error itself is told once, at the end; an attempt's error would otherwise be lost.
+            What::StepFailed { error, .. } => self.ended(&mut state, "✗", Some(error)),
+            What::Progress { done, total, unit } => self.progress(&mut state, *done, *total, *unit),
+            What::Note { text } if !self.quiet => Self::line(&state, &format!("    {text}")),
+            What::Warning { text, path } => {
+                let path = path.as_ref().map(|path| format!("{path}: ")).unwrap_or_default();
+                Self::line(&state, &format!("  ! {path}{text}"));
+            }
+            What::Missed { path, why } => Self::line(&state, &format!("  ! not saved or restored: {path}: {why}")),
+            What::HookRan { point, hook, verdict } if !self.quiet => {
+                Self::line(&state, &format!("    hook {point} {hook}: {verdict}"));
+            }
+            What::Reverted { step } => Self::line(&state, &format!("    put back what {} had changed", step.name())),
+            What::Stuck { step, error } => {
+                Self::line(&state, &format!("  ! STUCK: {} could not be undone: {error}", step.name()));
+            }
+            What::RunFinished { outcome, .. } if !self.quiet && *outcome != Outcome::Success => {
+                Self::line(&state, &format!("  {}", ending(*outcome)));
+            }
+            _ => {}
+        }
+    }
+}
+
+const fn ending(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Success => "done",
+        Outcome::Incomplete => "incomplete: see the lines marked with !",
+        Outcome::Failed => "failed",
+        Outcome::Skipped => "skipped",
+        Outcome::Cancelled => "cancelled",
+    }
+}
+
+fn new_bar(step: &'static str, unit: Unit) -> ProgressBar {
+    let template = match unit {
+        Unit::Bytes => "    {prefix:13} {bar:28} {binary_bytes:>10} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
+        Unit::Files | Unit::Rows => "    {prefix:13} {bar:28} {human_pos:>10} of {human_len}, {per_sec}, {eta} left",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));
+    bar.set_style(style.progress_chars("━╸ "));
+    bar.set_prefix(step);
+    bar
+}
+
+fn put(text: &str) {
+    // Nobody to tell if standard error is closed; the exit code still says it.
+    drop(writeln!(stderr().lock(), "{text}"));
+}

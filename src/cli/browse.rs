@@ -1,0 +1,102 @@
+//! `lifeboat ls`, `dump` and `diff`.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::args::{Diff, Dump, Ls};
+use super::output::{bytes, count, table};
+use super::{Done, SUCCESS, Session};
+use crate::error::{Error, Result};
+use crate::event::Cx;
+use crate::repo::{ChangeKind, Entry, Mode, Repo, Snapshot};
+use crate::run::{self, Job};
+use crate::schedule::Wanted;
+
+#[derive(Serialize)]
+struct Listing {
+    snapshot: Snapshot,
+    entries: Vec<Entry>,
+}
+
+pub(super) fn ls(session: &Session<'_>, args: &Ls) -> Done {
+    let job = session.repository_job()?;
+    let cx = session.quiet_cx();
+    let listing = run::with_repo(&job, Mode::Shared, "ls", &cx, |repo| {
+        let snapshot = chosen(repo, &args.snapshot, &job, &cx)?;
+        let entries = repo.reader()?.list(&snapshot, &args.path)?;
+        Ok(Listing { snapshot, entries })
+    })?;
+    session.output.result(SUCCESS, &listing, |out| {
+        if !args.long {
+            return listing.entries.iter().try_for_each(|entry| writeln!(out, "{}", entry.path.display()));
+        }
+        let rows = listing.entries.iter().map(|entry| {
+            let time = entry.mtime.map(|at| at.to_zoned(job.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string());
+            vec![
+                entry.mode.clone(),
+                entry.owner.clone(),
+                entry.size.to_string(),
+                time.unwrap_or_default(),
+                entry.path.display().to_string(),
+            ]
+        });
+        writeln!(out, "{}", table(&["Mode", "Owner", "Size", "Time", "Path"], &[2], rows))
+    })
+}
+
+pub(super) fn dump(session: &Session<'_>, args: &Dump) -> Done {
+    let job = session.repository_job()?;
+    let cx = session.quiet_cx();
+    run::with_repo(&job, Mode::Shared, "dump", &cx, |repo| {
+        let snapshot = chosen(repo, &args.snapshot, &job, &cx)?;
+        let reader = repo.reader()?;
+        let node = reader.node(&snapshot, &args.path)?;
+        if !node.is_file() {
+            return Err(Error::usage(format!("{} is not a file in snapshot {}", args.path.display(), snapshot.short_id()))
+                .with_remedy("`lifeboat restore --to DIR --include PATTERN` brings back directories"));
+        }
+        let mut out = std::io::stdout().lock();
+        reader.write(&node, &mut out)?;
+        Ok(SUCCESS)
+    })
+}
+
+pub(super) fn diff(session: &Session<'_>, args: &Diff) -> Done {
+    let job = session.repository_job()?;
+    let cx = session.quiet_cx();
+    let changes = run::with_repo(&job, Mode::Shared, "diff", &cx, |repo| {
+        let (old, new) = (chosen(repo, &args.old, &job, &cx)?, chosen(repo, &args.new, &job, &cx)?);
+        repo.reader()?.diff(&old, &new, &cx)
+    })?;
+    session.output.result(SUCCESS, &changes, |out| {
+        for change in &changes.changes {
+            writeln!(out, "{} {}", mark(change.kind), PathBuf::from("/").join(&change.path).display())?;
+        }
+        writeln!(
+            out,
+            "{} added, {} removed, {} changed, {} with other attributes; {} new content",
+            changes.count(ChangeKind::Added),
+            changes.count(ChangeKind::Removed),
+            changes.count(ChangeKind::Changed),
+            count(changes.count(ChangeKind::Metadata) as u64, "entry").replace("entrys", "entries"),
+            bytes(changes.bytes)
+        )
+    })
+}
+
+/// As restic marks them: `+` added, `-` removed, `M` content, `U` attributes.
+pub(super) const fn mark(kind: ChangeKind) -> char {
+    match kind {
+        ChangeKind::Added => '+',
+        ChangeKind::Removed => '-',
+        ChangeKind::Changed => 'M',
+        ChangeKind::Metadata => 'U',
+    }
+}
+
+/// The snapshot that a person named in whatever way.
+fn chosen(repo: &Repo, text: &str, job: &Job, cx: &Cx) -> Result<Snapshot> {
+    let wanted = Wanted::parse(text, jiff::Timestamp::now(), &job.zone)?;
+    run::choose(repo, &wanted, job, cx)
+}

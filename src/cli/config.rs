@@ -1,0 +1,54 @@
+//! `lifeboat config`.
+
+use serde_json::json;
+
+use super::args::Config;
+use super::{Done, SUCCESS, Session};
+use crate::error::Kind;
+
+pub(super) fn config(session: &Session<'_>, action: &Config) -> Done {
+    match action {
+        Config::Check => check(session),
+        Config::Schema => {
+            let schema = serde_json::to_string_pretty(&crate::config::schema())?;
+            session.output.raw(|out| writeln!(out, "{schema}"))
+        }
+        Config::Example => session.output.raw(|out| write!(out, "{}", crate::config::example())),
+    }
+}
+
+/// All problems at once. Secrets are looked at too: a password that cannot be had is found now and not at night.
+fn check(session: &Session<'_>) -> Done {
+    match crate::config::load(&session.global.config) {
+        Ok(config) => {
+            let job = config.job()?;
+            let document = json!({
+                "site": job.site.name,
+                "root": job.site.root,
+                "databases": job.databases.len(),
+                "hooks": job.hooks.len(),
+            });
+            session.output.result(SUCCESS, &document, |out| {
+                writeln!(out, "{} is fine", session.global.config.display())?;
+                writeln!(out, "site {} in {}", job.site.name, job.site.root.display())?;
+                for spec in &job.databases {
+                    writeln!(out, "{}", crate::database::open(spec).describe())?;
+                }
+                writeln!(out, "{}", crate::storage::open(&job.storage).describe())
+            })
+        }
+        Err(problems) => {
+            let code = Kind::Usage.exit_code();
+            let list: Vec<_> = problems
+                .list
+                .iter()
+                .map(|problem| {
+                    json!({ "path": problem.path, "line": problem.line, "problem": problem.text, "remedy": problem.remedy })
+                })
+                .collect();
+            session.output.result(code, &json!({ "problems": list, "more": problems.more }), |out| {
+                writeln!(out, "{problems}")
+            })
+        }
+    }
+}

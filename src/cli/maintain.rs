@@ -1,0 +1,101 @@
+//! `lifeboat forget` and `lifeboat check`.
+
+use serde_json::json;
+
+use super::args::{Check, Forget};
+use super::output::{bytes, count, table};
+use super::{Done, SUCCESS, Session};
+use crate::error::{Error, Kind};
+use crate::event::RunKind;
+use crate::repo::{CheckReport, CheckSpec, ReadData};
+use crate::run::{self, ForgetRequest, Forgotten};
+
+pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
+    let job = session.repository_job()?;
+    if job.retention.last.is_none() {
+        return Err(Error::usage("the configuration has no retention rule").with_remedy("set `retention: {last: 7}`"));
+    }
+    let request = ForgetRequest { dry_run: args.dry_run, prune: args.prune };
+    let cx = session.cx();
+    let (result, _) =
+        run::execute(RunKind::Forget, &job, "manual", &cx, || run::forget(&job, request, &cx).map(|done| (done, None)));
+    let done = result?;
+    session.output.result(SUCCESS, &done, |out| {
+        let rows = done.verdicts.iter().map(|(snapshot, verdict)| {
+            let time = snapshot.time.to_zoned(job.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+            let what = if verdict.keep { "keep" } else { "remove" };
+            vec![snapshot.short_id().to_owned(), time, what.to_owned(), verdict.reason.clone()]
+        });
+        writeln!(out, "{}", table(&["ID", "Time", "Verdict", "Reason"], &[], rows))?;
+        writeln!(out, "{}", summary(&done, args.dry_run))
+    })
+}
+
+fn summary(done: &Forgotten, dry_run: bool) -> String {
+    if dry_run {
+        let doomed = done.verdicts.iter().filter(|(_, verdict)| !verdict.keep).count();
+        return format!("{} would be removed; nothing was changed", count(doomed as u64, "snapshot"));
+    }
+    let mut text = format!("{} removed", count(done.removed, "snapshot"));
+    if let Some(pruned) = done.pruned {
+        text += &format!(
+            "; {} marked as unused (deleted by a prune after 23 hours), {} deleted",
+            bytes(pruned.bytes_marked),
+            count(pruned.packs_deleted, "pack")
+        );
+    }
+    text
+}
+
+pub(super) fn check(session: &Session<'_>, args: &Check) -> Done {
+    let job = session.repository_job()?;
+    let read = match (args.read_data, args.read_data_subset) {
+        (true, _) => ReadData::All,
+        (false, Some(percent)) => ReadData::Percent(percent),
+        (false, None) => ReadData::None,
+    };
+    let cx = session.cx();
+    let (result, _) = run::execute(RunKind::Check, &job, "manual", &cx, || {
+        run::check(&job, &CheckSpec { read }, args.repair, &cx).map(|done| (done, None))
+    });
+    let (report, moved) = result?;
+    let code = if report.damages.is_empty() { SUCCESS } else { Kind::Failed.exit_code() };
+    session.output.result(code, &json!({ "report": report, "moved": moved }), |out| {
+        describe(&report, out)?;
+        for file in &moved {
+            writeln!(out, "set aside as damaged/{}", file.replace('/', "-"))?;
+        }
+        if !moved.is_empty() {
+            writeln!(out, "the index was rebuilt; the next backup stores anew what the live site still has")?;
+        } else if !report.damages.is_empty() {
+            writeln!(out, "`lifeboat check --repair` sets these files aside and rebuilds the index")?;
+        }
+        Ok(())
+    })
+}
+
+fn describe(report: &CheckReport, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    writeln!(
+        out,
+        "looked at {} and {}, read {}",
+        count(report.snapshots, "snapshot"),
+        count(report.packs, "pack"),
+        bytes(report.bytes_read)
+    )?;
+    if report.unreferenced > 0 {
+        writeln!(out, "{} left by interrupted runs, harmless", count(report.unreferenced, "pack"))?;
+    }
+    if report.damages.is_empty() {
+        return writeln!(out, "no damage found");
+    }
+    for damage in &report.damages {
+        writeln!(out, "DAMAGED {}: {}", damage.file, damage.what)?;
+        for (snapshot, affected) in &damage.affects {
+            writeln!(out, "  snapshot {snapshot}: {} cannot be restored", count(affected.count, "path"))?;
+            for path in &affected.paths {
+                writeln!(out, "    {}", path.display())?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! `lifeboat restore`.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::args::Restore;
+use super::browse::mark;
+use super::output::{bytes, count};
+use super::{Done, SUCCESS, Session};
+use crate::error::{Error, Result};
+use crate::event::{Outcome, RunKind, RunState};
+use crate::repo::ChangeKind;
+use crate::run::{self, Job, Preview, RestoreRequest, Restored, Target};
+use crate::schedule::Wanted;
+
+/// Paths shown before "and N more".
+const SHOWN: usize = 20;
+
+pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
+    if args.discard_former {
+        return discard_former(session, args.yes);
+    }
+    let job = job_for(session, args)?;
+    let at = args.at.as_deref().unwrap_or("latest");
+    let wanted = Wanted::parse(at, jiff::Timestamp::now(), &job.zone)?;
+    let confirm = |preview: &Preview| args.yes || ask(session, preview, &job);
+    let request = RestoreRequest {
+        wanted,
+        target: target(args),
+        include: args.include.clone(),
+        dry_run: args.dry_run,
+        confirm: &confirm,
+    };
+    if matches!(request.target, Target::InPlace { .. }) && !args.dry_run && !args.yes && !session.output.can_ask() {
+        return Err(Error::usage("a restore in place replaces the live site and nobody can be asked here")
+            .with_remedy("look at it with `--dry-run`, then give `--yes`"));
+    }
+    let cx = session.cx();
+    let (result, state) =
+        run::execute(RunKind::Restore, &job, "manual", &cx, || run::restore(&job, &request, &cx).map(|done| (done, None)));
+    let restored = result?;
+    let code = state.outcome.map_or(SUCCESS, Outcome::exit_code);
+    session.output.result(code, &json!({ "restored": restored, "run": state }), |out| {
+        if restored.dry_run {
+            describe(&restored.preview, out)?;
+            return writeln!(out, "nothing was changed");
+        }
+        tell(&restored, &state, args, out)
+    })
+}
+
+/// Files alone, or a restore elsewhere, need no login to any database; nor a site that is still there.
+fn job_for(session: &Session<'_>, args: &Restore) -> Result<Job> {
+    if args.files || args.to.is_some() || !args.include.is_empty() {
+        let config = session.config()?;
+        // The databases still tell which files are theirs and stay out of the swap.
+        config.job().or_else(|_| config.job_without_databases())
+    } else {
+        session.job()
+    }
+}
+
+fn target(args: &Restore) -> Target {
+    match &args.to {
+        Some(directory) => Target::Directory(directory.clone()),
+        None => Target::InPlace { files: !args.database, databases: !args.files },
+    }
+}
+
+fn ask(session: &Session<'_>, preview: &Preview, job: &Job) -> bool {
+    let mut text = Vec::new();
+    // Writing to memory cannot fail.
+    drop(describe(preview, &mut text));
+    session.output.say(String::from_utf8_lossy(&text));
+    session.output.confirm(&format!("replace the live site {} by this?", job.site.root.display()))
+}
+
+fn describe(preview: &Preview, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(out, "snapshot {} of {:.0}", preview.snapshot.short_id(), preview.snapshot.time)?;
+    if let Some(files) = &preview.files {
+        writeln!(
+            out,
+            "files: {} to bring back, {} to change, {} to set aside, {} with other attributes, {} as they are",
+            files.count(ChangeKind::Added),
+            files.count(ChangeKind::Changed),
+            files.count(ChangeKind::Removed),
+            files.count(ChangeKind::Metadata),
+            files.unchanged
+        )?;
+        for change in files.changes.iter().take(SHOWN) {
+            writeln!(out, "  {} {}", mark(change.kind), change.path.display())?;
+        }
+        if files.changes.len() > SHOWN {
+            writeln!(out, "  and {} more", files.changes.len() - SHOWN)?;
+        }
+    }
+    for (database, rows) in &preview.databases {
+        writeln!(out, "database: {database}, {} in the snapshot", count(*rows, "row"))?;
+    }
+    writeln!(out, "{} to fetch", bytes(preview.bytes))
+}
+
+fn tell(restored: &Restored, state: &RunState, args: &Restore, out: &mut dyn Write) -> std::io::Result<()> {
+    let fetched = restored.fetched;
+    writeln!(
+        out,
+        "restored snapshot {}: {}, {}",
+        restored.preview.snapshot.short_id(),
+        count(fetched.files, "file"),
+        bytes(fetched.bytes)
+    )?;
+    for copy in &restored.databases {
+        writeln!(out, "database {}: {} in {}", copy.live, count(copy.rows, "row"), count(copy.tables, "table"))?;
+    }
+    if let Some(directory) = &args.to {
+        writeln!(out, "in {}", directory.display())?;
+    }
+    if let Some(kept) = &restored.kept {
+        writeln!(out, "the former files are in {}", kept.display())?;
+    }
+    for copy in &restored.databases {
+        writeln!(out, "the former content of {} is in {}", copy.live, copy.former)?;
+    }
+    if restored.kept.is_some() || !restored.databases.is_empty() {
+        writeln!(out, "`lifeboat restore --discard-former` removes what was set aside")?;
+    }
+    if state.missed_count > 0 {
+        writeln!(out, "INCOMPLETE: {} could not be brought back as it was", count(state.missed_count, "thing"))?;
+    }
+    Ok(())
+}
+
+fn discard_former(session: &Session<'_>, yes: bool) -> Done {
+    let job = session.job()?;
+    let former = run::former(&job)?;
+    if former.is_empty() {
+        return session.output.result(SUCCESS, &former, |out| writeln!(out, "nothing is set aside"));
+    }
+    for one in &former {
+        session.output.say(format!("{one}"));
+    }
+    if !yes && !session.output.confirm("remove all of this for good?") {
+        return Err(Error::usage("not confirmed, nothing was removed").with_remedy("give `--yes`"));
+    }
+    run::discard_former(&job, &session.cx())?;
+    session.output.result(SUCCESS, &former, |out| writeln!(out, "removed"))
+}

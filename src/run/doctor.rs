@@ -1,0 +1,111 @@
+//! What would make the next backup or restore fail, found by trying each part of it, with the remedy.
+
+use nix::sys::statvfs::statvfs;
+use serde::Serialize;
+
+use super::Job;
+use super::open::open_repo;
+use crate::database;
+use crate::error::Error;
+use crate::event::Cx;
+use crate::repo::Mode;
+use crate::storage;
+use crate::sys::claim::claim;
+use crate::sys::mount;
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    pub what: String,
+    pub health: Health,
+    pub text: String,
+    pub remedy: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    Good,
+    /// It works today.
+    Warning,
+    Bad,
+}
+
+/// Less free space than this on the storage is worth a word.
+const LOW_PERCENT: u64 = 10;
+
+/// Looks at everything a run needs; changes nothing but a probe file that it removes.
+pub fn examine(job: &Job, cx: &Cx) -> Vec<Finding> {
+    let mut findings = vec![root(job), movable(job)];
+    for spec in &job.databases {
+        let database = database::open(spec);
+        let begun = database.begin(cx).map(|_feed| "a consistent dump can begin".to_owned());
+        findings.push(finding(&database.describe(), begun));
+    }
+    match claim(&job.state.join("lock"), "doctor") {
+        Err(busy) => findings.push(finding("this site", Err(busy))),
+        Ok(_claim) => findings.extend(storage(job, cx)),
+    }
+    findings
+}
+
+fn storage(job: &Job, cx: &Cx) -> Vec<Finding> {
+    let storage = storage::open(&job.storage);
+    let name = storage.describe();
+    let at = match storage.attach(cx) {
+        Ok(at) => at,
+        Err(error) => return vec![finding(&name, Err(error))],
+    };
+    let mut findings = vec![finding(&name, Ok("can be reached and written".to_owned())), space(&name, &at.root)];
+    match open_repo(job, &at, cx) {
+        Err(error) => findings.push(finding("repository", Err(error))),
+        Ok(repo) => {
+            let listed = repo.snapshots().map(|all| format!("{} opens, {} snapshots", repo.directory().display(), all.len()));
+            findings.push(finding("repository", listed));
+            let locked = repo.lock(Mode::Exclusive).and_then(|lock| lock.release());
+            findings.push(finding("locks", locked.map(|()| "nobody holds the repository".to_owned())));
+        }
+    }
+    findings.push(finding("unmount", storage.detach(&at).map(|()| "given back as it was found".to_owned())));
+    findings
+}
+
+fn root(job: &Job) -> Finding {
+    let read = std::fs::read_dir(&job.site.root).map(|entries| format!("{} entries", entries.count()));
+    finding(&format!("site {}", job.site.root.display()), read.map_err(Error::from))
+}
+
+/// Bad for a restore in place only, so it is a warning.
+fn movable(job: &Job) -> Finding {
+    let mounted = mount::at_or_below(&job.site.root).unwrap_or_default();
+    let (health, text, remedy) = match mounted.first() {
+        None => (Health::Good, "can be exchanged in one step".to_owned(), None),
+        Some(point) => (
+            Health::Warning,
+            format!("{} is a mount point: its content is not saved, and the root cannot be exchanged", point.display()),
+            Some("restore with `--to DIR`, or list what is mounted as a site of its own".to_owned()),
+        ),
+    };
+    Finding { what: "restore in place".to_owned(), health, text, remedy }
+}
+
+fn space(name: &str, root: &std::path::Path) -> Finding {
+    let what = format!("space on {name}");
+    match statvfs(root) {
+        Err(error) => finding(&what, Err(error.into())),
+        Ok(stat) => {
+            let percent = stat.blocks_available() * 100 / stat.blocks().max(1);
+            let health = if percent < LOW_PERCENT { Health::Warning } else { Health::Good };
+            let remedy = (health == Health::Warning).then(|| "keep fewer snapshots, or make the storage larger".to_owned());
+            Finding { what, health, text: format!("{percent}% free"), remedy }
+        }
+    }
+}
+
+fn finding(what: &str, result: Result<String, Error>) -> Finding {
+    let (health, text, remedy) = match result {
+        Ok(text) => (Health::Good, text, None),
+        Err(error) => (Health::Bad, error.to_string(), error.remedy().map(str::to_owned)),
+    };
+    Finding { what: what.to_owned(), health, text, remedy }
+}
