@@ -1,4 +1,5 @@
 //! Leaf helpers over the operating system; they know nothing of backups.
 
 pub mod fs;
+pub mod process;
 pub mod secret;
