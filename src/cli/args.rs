@@ -11,28 +11,28 @@ Exit codes: 0 success, 1 failed, 2 usage or configuration, 3 incomplete (saved o
 /// Back up web sites, files and databases as one snapshot, and bring them back.
 #[derive(Debug, Parser)]
 #[command(name = "lifeboat", version, after_help = EXIT_CODES, max_term_width = 110)]
-pub struct Cli {
+pub(super) struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    pub(super) global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    pub(super) command: Command,
 }
 
 #[derive(Debug, Clone, Args)]
-pub struct Global {
+pub(super) struct Global {
     /// Configuration of the site
     #[arg(short, long, global = true, value_name = "FILE", default_value = "/etc/lifeboat/lifeboat.yaml", value_hint = ValueHint::FilePath)]
-    pub config: PathBuf,
+    pub(super) config: PathBuf,
     /// Print one JSON document on stdout, and progress as JSON lines on stderr
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(super) json: bool,
     /// Say nothing but results and problems
     #[arg(short, long, global = true)]
-    pub quiet: bool,
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Set up a site: recognise it, write its configuration, create its repository
     Init(Init),
     /// Save a snapshot of files and databases
@@ -76,130 +76,131 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Init {
+pub(super) struct Init {
     /// The site's root directory
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub root: PathBuf,
-    /// A directory, or nfs://SERVER/EXPORT
+    pub(super) root: PathBuf,
+    /// A directory, or `nfs://SERVER/EXPORT`
     #[arg(long, value_name = "DIR|URL")]
-    pub storage: String,
+    pub(super) storage: String,
     /// What the site is called in the repository; by default the name of its root directory
     #[arg(long)]
-    pub name: Option<String>,
+    pub(super) name: Option<String>,
     /// Where an NFS storage is mounted
     #[arg(long, value_name = "DIR", default_value = "/mnt/lifeboat")]
-    pub mountpoint: PathBuf,
+    pub(super) mountpoint: PathBuf,
     /// Where key and memory of the site are kept
     #[arg(long, value_name = "DIR", default_value = "/var/lib/lifeboat")]
-    pub state: PathBuf,
+    pub(super) state: PathBuf,
     /// Print the repository's password too, for the safe
     #[arg(long)]
-    pub show_password: bool,
+    pub(super) show_password: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Backup {
+pub(super) struct Backup {
     /// Tag the snapshot; may be repeated
     #[arg(long, value_name = "TAG")]
-    pub tag: Vec<String>,
+    pub(super) tag: Vec<String>,
     /// Mark it as started by a schedule
     #[arg(long)]
-    pub scheduled: bool,
+    pub(super) scheduled: bool,
     /// Leave old snapshots alone
     #[arg(long)]
-    pub no_rotation: bool,
+    pub(super) no_rotation: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Snapshots {
+pub(super) struct Snapshots {
     /// Those of all sites in the repository
     #[arg(long)]
-    pub all: bool,
+    pub(super) all: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Restore {
+#[allow(clippy::struct_excessive_bools)] // one for each switch
+pub(super) struct Restore {
     /// The moment to go back to: '2026-11-20 03:00', RFC 3339, 'yesterday 03:00', latest, or a snapshot's id. The newest
     /// complete snapshot at or before it is taken
     #[arg(long, value_name = "TIME|ID", required_unless_present = "discard_former")]
-    pub at: Option<String>,
+    pub(super) at: Option<String>,
     /// Into this new directory instead of the site itself: files and dumps
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["files", "database"])]
-    pub to: Option<PathBuf>,
+    pub(super) to: Option<PathBuf>,
     /// The files alone
     #[arg(long, conflicts_with = "database")]
-    pub files: bool,
+    pub(super) files: bool,
     /// The databases alone
     #[arg(long)]
-    pub database: bool,
+    pub(super) database: bool,
     /// Only files that match (gitignore style, relative to the root); may be repeated
     #[arg(long, value_name = "PATTERN", conflicts_with = "database")]
-    pub include: Vec<String>,
+    pub(super) include: Vec<String>,
     /// Say what would change, and change nothing
     #[arg(long)]
-    pub dry_run: bool,
+    pub(super) dry_run: bool,
     /// Do not ask
     #[arg(short, long)]
-    pub yes: bool,
+    pub(super) yes: bool,
     /// Remove what earlier restores set aside: the files and tables that were live before them
     #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "include", "dry_run"])]
-    pub discard_former: bool,
+    pub(super) discard_former: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Forget {
+pub(super) struct Forget {
     /// Show every snapshot with keep or remove and the reason, and remove nothing
     #[arg(long)]
-    pub dry_run: bool,
+    pub(super) dry_run: bool,
     /// Also give back the space of what is no longer used
     #[arg(long)]
-    pub prune: bool,
+    pub(super) prune: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Check {
+pub(super) struct Check {
     /// Read all stored data and compare it with its hashes
     #[arg(long, conflicts_with = "read_data_subset")]
-    pub read_data: bool,
+    pub(super) read_data: bool,
     /// Read about this share of it, chosen at random
     #[arg(long, value_name = "N%", value_parser = percent)]
-    pub read_data_subset: Option<f64>,
+    pub(super) read_data_subset: Option<f64>,
     /// Set damaged files aside and rebuild the index; the next backup stores anew what the site still has
     #[arg(long)]
-    pub repair: bool,
+    pub(super) repair: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Ls {
+pub(super) struct Ls {
     /// A snapshot's id, a time, or latest
     #[arg(default_value = "latest")]
-    pub snapshot: String,
+    pub(super) snapshot: String,
     /// Only below this path
     #[arg(default_value = "/")]
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
     /// With mode, owner, size and time
     #[arg(short, long)]
-    pub long: bool,
+    pub(super) long: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Dump {
+pub(super) struct Dump {
     /// A snapshot's id, a time, or latest
-    pub snapshot: String,
+    pub(super) snapshot: String,
     /// The file's path in the snapshot
-    pub path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 #[derive(Debug, Args)]
-pub struct Diff {
+pub(super) struct Diff {
     /// The older snapshot: an id, a time, or latest
-    pub old: String,
+    pub(super) old: String,
     /// The newer one
-    pub new: String,
+    pub(super) new: String,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Key {
+pub(super) enum Key {
     /// List the password keys
     List,
     /// Add a password
@@ -214,14 +215,14 @@ pub enum Key {
 }
 
 #[derive(Debug, Args)]
-pub struct NewPassword {
+pub(super) struct NewPassword {
     /// File with the new password in its first line; `-` reads standard input
     #[arg(long, value_name = "FILE", default_value = "-", value_hint = ValueHint::FilePath)]
-    pub new_password_file: PathBuf,
+    pub(super) new_password_file: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Config {
+pub(super) enum Config {
     /// Find every mistake in the configuration
     Check,
     /// Print the JSON Schema of the configuration
@@ -231,10 +232,10 @@ pub enum Config {
 }
 
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(super) struct Demo {
     /// The one directory in which everything happens; it must not exist yet
     #[arg(long, value_name = "DIR", default_value = "lifeboat-demo")]
-    pub dir: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -24,15 +24,15 @@ pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
     let cx = session.cx();
     session.output.say(format!("backing up {} ({})", job.site.name, job.site.root.display()));
 
-    let (result, state) = run::execute(RunKind::Backup, &job, cause, &cx, || {
+    let (result, report) = run::execute(RunKind::Backup, &job, cause, &cx, || {
         run::backup(&job, &request, &cx).map(|snapshot| {
             let id = snapshot.id.clone();
             (snapshot, Some(id))
         })
     });
     let snapshot = result?;
-    let code = state.outcome.map_or(0, crate::event::Outcome::exit_code);
-    session.output.result(code, &Document { snapshot: &snapshot, run: &state }, |out| {
+    let code = report.outcome.map_or(0, crate::event::Outcome::exit_code);
+    session.output.result(code, &Document { snapshot: &snapshot, run: &report }, |out| {
         let stats = snapshot.stats.unwrap_or_default();
         writeln!(
             out,
@@ -50,8 +50,8 @@ pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
             bytes(stats.bytes_added),
             bytes(stats.bytes_stored)
         )?;
-        if state.missed_count > 0 {
-            writeln!(out, "INCOMPLETE: {} could not be saved", count(state.missed_count, "thing"))?;
+        if report.missed_count > 0 {
+            writeln!(out, "INCOMPLETE: {} could not be saved", count(report.missed_count, "thing"))?;
         }
         Ok(())
     })

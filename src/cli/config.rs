@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::args::Config;
+use super::output::Output;
 use super::{Done, SUCCESS, Session};
 use crate::error::Kind;
 
@@ -11,9 +12,9 @@ pub(super) fn config(session: &Session<'_>, action: &Config) -> Done {
         Config::Check => check(session),
         Config::Schema => {
             let schema = serde_json::to_string_pretty(&crate::config::schema())?;
-            session.output.raw(|out| writeln!(out, "{schema}"))
+            Output::raw(|out| writeln!(out, "{schema}"))
         }
-        Config::Example => session.output.raw(|out| write!(out, "{}", crate::config::example())),
+        Config::Example => Output::raw(|out| write!(out, "{}", crate::config::example())),
     }
 }
 

@@ -36,15 +36,15 @@ fn summary(done: &Forgotten, dry_run: bool) -> String {
         let doomed = done.verdicts.iter().filter(|(_, verdict)| !verdict.keep).count();
         return format!("{} would be removed; nothing was changed", count(doomed as u64, "snapshot"));
     }
-    let mut text = format!("{} removed", count(done.removed, "snapshot"));
-    if let Some(pruned) = done.pruned {
-        text += &format!(
-            "; {} marked as unused (deleted by a prune after 23 hours), {} deleted",
+    let removed = format!("{} removed", count(done.removed, "snapshot"));
+    match done.pruned {
+        None => removed,
+        Some(pruned) => format!(
+            "{removed}; {} marked as unused (deleted by a prune after 23 hours), {} deleted",
             bytes(pruned.bytes_marked),
             count(pruned.packs_deleted, "pack")
-        );
+        ),
     }
-    text
 }
 
 pub(super) fn check(session: &Session<'_>, args: &Check) -> Done {

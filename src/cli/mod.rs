@@ -15,7 +15,6 @@ mod restore;
 mod snapshots;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
@@ -78,8 +77,8 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Key { action } => key::key(session, action),
         Command::Config { action } => config::config(session, action),
         Command::Demo(args) => demo::demo(session, args),
-        Command::Completions { shell } => completions(session, *shell),
-        Command::Man => man(session),
+        Command::Completions { shell } => completions(*shell),
+        Command::Man => man(),
     }
 }
 
@@ -111,13 +110,13 @@ impl Session<'_> {
     }
 }
 
-fn completions(session: &Session<'_>, shell: clap_complete::Shell) -> Done {
+fn completions(shell: clap_complete::Shell) -> Done {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "lifeboat", &mut script);
-    session.output.raw(|to| to.write_all(&script))
+    Output::raw(|to| to.write_all(&script))
 }
 
-fn man(session: &Session<'_>) -> Done {
+fn man() -> Done {
     let mut page = Vec::new();
     let command = Cli::command();
     clap_mangen::Man::new(command.clone()).render(&mut page).context("write the manual page")?;
@@ -125,5 +124,5 @@ fn man(session: &Session<'_>) -> Done {
         let named = sub.clone().name(format!("lifeboat-{}", sub.get_name()));
         clap_mangen::Man::new(named).render(&mut page).context("write the manual page")?;
     }
-    session.output.raw(|to| to.write_all(&page))
+    Output::raw(|to| to.write_all(&page))
 }

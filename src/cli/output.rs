@@ -20,10 +20,6 @@ impl Output {
         Self { json: global.json, quiet: global.quiet }
     }
 
-    pub(super) const fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// A command's result: `document` as JSON, or what `text` writes.
     pub(super) fn result(
         &self,
@@ -42,7 +38,7 @@ impl Output {
     }
 
     /// Bytes as they are, whatever the format asked for.
-    pub(super) fn raw(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Done {
+    pub(super) fn raw(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Done {
         let mut out = io::stdout().lock();
         finish(write(&mut out).and_then(|()| out.flush()), SUCCESS)
     }
@@ -100,7 +96,7 @@ fn finish(written: io::Result<()>, code: u8) -> Done {
 /// A plain table; columns named in `right` hold numbers.
 pub(super) fn table(header: &[&str], right: &[usize], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.to_vec());
     for row in rows {
         table.add_row(row);

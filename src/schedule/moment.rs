@@ -159,12 +159,11 @@ fn ago(said: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         return None;
     }
     while !rest.is_empty() {
-        let (count, tail) = match word(rest) {
-            ("a" | "an" | "one", tail) => (1, tail),
-            _ => {
-                let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-                (rest[..digits].parse::<u32>().ok()?, rest[digits..].trim_start())
-            }
+        let (count, tail) = if let ("a" | "an" | "one", tail) = word(rest) {
+            (1, tail)
+        } else {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            (rest[..digits].parse::<u32>().ok()?, rest[digits..].trim_start())
         };
         let letters = tail.bytes().take_while(u8::is_ascii_alphabetic).count();
         let (unit, tail) = tail.split_at(letters);

@@ -4,5 +4,6 @@ pub mod claim;
 pub mod deadline;
 pub mod fs;
 pub mod mount;
+pub mod process;
 pub mod secret;
 pub mod signal;

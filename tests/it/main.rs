@@ -1,3 +1,4 @@
+mod config;
 mod schedule;
 mod site;
 mod tidy;
