@@ -1,6 +1,16 @@
 //! Where backups live: a directory of this node or an NFS share, proven to be the right one before anybody writes to it.
 
-use std::path::{Path, PathBuf};
+pub mod identity;
+mod local;
+mod nfs;
+mod probe;
+mod trouble;
+mod watch;
+
+pub use identity::{Identity, MARKER};
+pub use watch::{Operation, Watch};
+
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,19 +75,18 @@ pub trait Storage: Send + Sync {
     fn detach(&self, attached: &Attached) -> Result<()>;
 }
 
-/// Which storage this was when we last looked: what tells an emptied, exchanged or foreign directory from ours.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// Content of the marker file in the storage's root.
-    pub storage: String,
-    /// The `id` in the repository's config file.
-    pub repository: String,
+/// The storage a specification speaks of; touches nothing yet.
+pub fn open(spec: &StorageSpec) -> Box<dyn Storage> {
+    match spec {
+        StorageSpec::Local(spec) => Box::new(local::Local::new(spec.clone())),
+        StorageSpec::Nfs(spec) => Box::new(nfs::Nfs::new(spec.clone())),
+    }
 }
 
-/// Name of the marker file in a storage's root.
-pub const MARKER: &str = ".lifeboat-storage";
-
-/// Placeholder so that the signature is fixed: writes the marker if the storage has none yet; returns its content.
-pub fn mark(_root: &Path) -> Result<String> {
-    Err(crate::error::Error::failed("not there yet"))
+/// Finds what can never work in a specification, without touching anything; `attach` checks the same.
+pub fn check(spec: &StorageSpec) -> Result<()> {
+    match spec {
+        StorageSpec::Local(spec) => local::check(spec),
+        StorageSpec::Nfs(spec) => nfs::check(spec),
+    }
 }

@@ -1,0 +1,169 @@
+//! A guard against operations that hang on a dead mount: after a limit the mount is forced away, so that they end with `EIO`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use crate::error::{Context, Result};
+use crate::event::Cx;
+use crate::sys::{deadline, mount};
+
+/// More than the threads that ever work on one storage at a time; whoever finds no slot goes unwatched.
+const SLOTS: usize = 64;
+/// Aborting fails the requests of one moment; an operation may send several, so it is repeated.
+const ABORTS: u32 = 10;
+const ABORT_EVERY: Duration = Duration::from_secs(1);
+const CALL: Duration = Duration::from_secs(10);
+
+/// Watches the file operations on a mounted storage; free of cost and thread where nothing is mounted.
+#[derive(Clone)]
+pub struct Watch {
+    board: Option<Arc<Board>>,
+    /// The watchdog ends when the last clone is gone.
+    _alive: Option<Sender<()>>,
+}
+
+/// One operation under way; it ends when this is dropped.
+pub struct Operation<'a> {
+    slot: Option<&'a AtomicU64>,
+}
+
+struct Board {
+    /// When each operation under way began, in milliseconds since `origin`, or 0 for a free slot.
+    slots: [AtomicU64; SLOTS],
+    origin: Instant,
+    given_up: AtomicBool,
+}
+
+impl Watch {
+    /// How long an operation may take before the storage counts as dead.
+    pub const LIMIT: Duration = Duration::from_mins(2);
+
+    /// Begins to watch the storage whose root this is, if an NFS mount covers it.
+    pub fn start(root: &Path, limit: Duration, cx: &Cx) -> Result<Self> {
+        let table = mount::table()?;
+        let Some(entry) = mount::covering(&table, root).filter(|entry| entry.is_nfs()) else {
+            return Ok(Self { board: None, _alive: None });
+        };
+        let board = Arc::new(Board {
+            slots: [const { AtomicU64::new(0) }; SLOTS],
+            origin: Instant::now(),
+            given_up: AtomicBool::new(false),
+        });
+        let (alive, ended) = mpsc::channel();
+        let dog = Dog { board: Arc::clone(&board), point: entry.mountpoint.clone(), limit, cx: cx.clone() };
+        thread::Builder::new()
+            .name("watchdog".into())
+            .spawn(move || {
+                while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(limit / 8) {
+                    dog.look();
+                }
+            })
+            .context("start the watchdog of the storage")?;
+        Ok(Self { board: Some(board), _alive: Some(alive) })
+    }
+
+    /// Says that an operation begins. Once the storage was given up every further one is refused with `EIO`: its path may
+    /// meanwhile lead to the bare directory below the mount.
+    pub fn begin(&self) -> io::Result<Operation<'_>> {
+        let Some(board) = &self.board else { return Ok(Operation { slot: None }) };
+        if board.given_up.load(Ordering::Acquire) {
+            return Err(Errno::EIO.into());
+        }
+        Ok(Operation { slot: board.take_slot() })
+    }
+
+    /// Runs one operation under watch.
+    pub fn run<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let _operation = self.begin()?;
+        work()
+    }
+}
+
+impl Drop for Operation<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            slot.store(0, Ordering::Release);
+        }
+    }
+}
+
+impl Board {
+    fn take_slot(&self) -> Option<&AtomicU64> {
+        let now = self.now();
+        let first = habit();
+        (0..SLOTS)
+            .map(|offset| &self.slots[(first + offset) % SLOTS])
+            .find(|slot| slot.compare_exchange(0, now, Ordering::AcqRel, Ordering::Relaxed).is_ok())
+    }
+
+    /// Milliseconds, never 0.
+    fn now(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    fn is_hanging(&self, limit: Duration) -> bool {
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let now = self.now();
+        self.slots
+            .iter()
+            .map(|slot| slot.load(Ordering::Acquire))
+            .any(|began| began != 0 && now.saturating_sub(began) > limit)
+    }
+}
+
+/// The slot where a thread looks first: its own, so that threads do not fight for one.
+fn habit() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static MINE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SLOTS;
+    }
+    MINE.with(|mine| *mine)
+}
+
+struct Dog {
+    board: Arc<Board>,
+    point: PathBuf,
+    limit: Duration,
+    cx: Cx,
+}
+
+impl Dog {
+    fn look(&self) {
+        if !self.board.is_hanging(self.limit) || self.board.given_up.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let point = self.point.display();
+        self.cx.warn(format!(
+            "the storage on {point} has not answered for {:.0?}: what waits for it is ended and the storage unmounted by force",
+            self.limit
+        ));
+        // `MNT_FORCE` alone comes first: once the mount is out of the tree, there is no path left to abort it by.
+        for _ in 0..ABORTS {
+            // `EBUSY` is the expected answer: the operation that hangs uses the mount.
+            self.call(mount::abort).ok();
+            thread::sleep(ABORT_EVERY);
+            if !self.board.is_hanging(self.limit) {
+                break;
+            }
+        }
+        if let Err(error) = self.call(mount::force_away) {
+            self.cx.warn(format!("unmount the dead storage on {point} by force: {error}"));
+        }
+    }
+
+    /// Even unmounting may hang; a point where nothing is mounted any more (`EINVAL`) is what was wanted.
+    fn call(&self, unmount: fn(&Path) -> io::Result<()>) -> Result<()> {
+        let point = self.point.clone();
+        match deadline::within(CALL, "unmounting", move || unmount(&point))? {
+            Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+}
