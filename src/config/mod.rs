@@ -1,1 +1,87 @@
-//! (placeholder)
+//! What was asked: the YAML file with everything that is wrong in it at once, and from it the job a run needs.
+
+mod hooks;
+mod host;
+mod job;
+mod problem;
+mod read;
+mod secret;
+mod shape;
+mod starter;
+mod suggest;
+mod walk;
+mod yaml;
+
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+pub use problem::{Problem, Problems};
+pub use secret::SecretRef;
+pub use shape::{Config, Database, Hook, Mount, Repository, Retention, Site, SiteKind, Storage};
+pub use starter::{Starter, starter};
+
+use problem::Findings;
+use secret::Privacy;
+use walk::At;
+
+/// The largest configuration that is read, in bytes.
+const MAX_FILE: usize = 1024 * 1024;
+
+/// Reads a configuration file, and says everything that is wrong with it.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    let unreadable = |error: std::io::Error| {
+        Problems::of_file(
+            path,
+            format_args!("cannot be read: {error}"),
+            "correct its name or its rights, or write one with lifeboat init",
+        )
+    };
+    let symlink = std::fs::symlink_metadata(path).map_err(unreadable)?.is_symlink();
+    let file =
+        OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(Problems::of_file(path, "is not a regular file", "give the name of a YAML file"));
+    }
+    if metadata.mode() & 0o002 != 0 {
+        let remedy = format!("chmod o-w {}", path.display());
+        return Err(Problems::of_file(path, "can be changed by everybody on this machine", remedy));
+    }
+    let mut data = Zeroizing::new(Vec::new());
+    file.take(MAX_FILE as u64 + 1).read_to_end(&mut data).map_err(unreadable)?;
+    parse(path, &data, &Privacy::of(path, metadata.mode(), symlink))
+}
+
+fn parse(path: &Path, data: &[u8], privacy: &Privacy) -> Result<Config, Problems> {
+    if data.len() > MAX_FILE {
+        return Err(Problems::of_file(
+            path,
+            format_args!("is longer than {MAX_FILE} bytes"),
+            "give the name of a configuration",
+        ));
+    }
+    let text = std::str::from_utf8(data).map_err(|_| {
+        Problems::of_file(path, "is not UTF-8 text", "save it as UTF-8, or give the name of a configuration")
+    })?;
+    let node = yaml::parse(text).map_err(|refusal| Problems::of_syntax(path, refusal))?;
+    let findings = Findings::default();
+    let config = read::config(&At::root(&node, &findings), privacy);
+    match config {
+        Some(config) if findings.is_empty() => Ok(config),
+        _ => Err(findings.into_problems(path, text)),
+    }
+}
+
+/// The JSON Schema of the configuration file, for editors and the platform's forms.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Config).to_value()
+}
+
+/// A configuration with every key, and what each is for.
+pub const fn example() -> &'static str {
+    include_str!("example.yaml")
+}

@@ -1,10 +1,9 @@
 //! When: moments as people say them, and retention as reasons to keep or remove; pure functions of their arguments.
 
-use serde::{Deserialize, Serialize};
+pub mod cron;
+mod local;
+mod moment;
+mod retention;
 
-/// How many snapshots of a site to keep.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retention {
-    /// The newest complete snapshots to keep, at least 1; `None` keeps everything.
-    pub last: Option<u32>,
-}
+pub use moment::Wanted;
+pub use retention::{Candidate, Retention, Verdict, decide};

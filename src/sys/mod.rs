@@ -3,4 +3,5 @@
 pub mod deadline;
 pub mod fs;
 pub mod mount;
+pub mod process;
 pub mod secret;

@@ -1,0 +1,107 @@
+//! Reads which commands run at which points, and how long they may take.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::secret::command;
+use super::shape::Hook;
+use super::suggest::closest;
+use super::walk::At;
+use crate::event::Step;
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(10);
+const MAX_TIMEOUT: Duration = Duration::from_hours(24);
+
+/// The points that belong to the run as a whole.
+const RUN_POINTS: [&str; 4] = ["before-run", "after-run", "on-failure", "always"];
+
+const STEPS: [Step; 19] = [
+    Step::Lock,
+    Step::Mount,
+    Step::Open,
+    Step::Quiesce,
+    Step::Dump,
+    Step::Save,
+    Step::Verify,
+    Step::Rotate,
+    Step::Prune,
+    Step::Check,
+    Step::Find,
+    Step::Preflight,
+    Step::Stage,
+    Step::Fetch,
+    Step::Rescue,
+    Step::Load,
+    Step::SwapFiles,
+    Step::SwapDatabase,
+    Step::Probe,
+];
+
+/// Every point a hook can be attached to.
+pub(super) fn points() -> Vec<String> {
+    let around = |step: &Step| [format!("before-{}", step.name()), format!("after-{}", step.name())];
+    RUN_POINTS.iter().map(|&point| point.to_owned()).chain(STEPS.iter().flat_map(around)).collect()
+}
+
+pub(super) fn read(at: &At<'_>) -> Option<BTreeMap<String, Vec<Hook>>> {
+    let points = points();
+    let known: Vec<_> = points.iter().map(String::as_str).collect();
+    let table = at.group(&known, |key| {
+        closest(key, known.iter().copied()).map_or_else(
+            || {
+                "use before- or after- and the name of a step, before-run, after-run, on-failure or always"
+                    .to_owned()
+            },
+            |meant| format!("did you mean {meant}?"),
+        )
+    })?;
+    let mut hooks = BTreeMap::new();
+    for point in table.keys().filter(|key| known.contains(key)) {
+        let list = table.get(point).and_then(|at| at.list()).unwrap_or_default();
+        hooks.insert(point.to_owned(), list.iter().filter_map(hook).collect());
+    }
+    Some(hooks)
+}
+
+fn hook(at: &At<'_>) -> Option<Hook> {
+    let table = at.table(&["command", "timeout"])?;
+    let command =
+        table.need("command", "write the program and its arguments as a list").and_then(|at| command(&at));
+    let timeout = match table.get("timeout") {
+        Some(at) => timeout(&at),
+        None => Some(DEFAULT_TIMEOUT),
+    };
+    Some(Hook { command: command?, timeout: timeout? })
+}
+
+fn timeout(at: &At<'_>) -> Option<Duration> {
+    if at.is_number() {
+        at.complain("has no unit", "write it like 30s, 5m or 1h");
+        return None;
+    }
+    let parsed =
+        duration(at.text()?).filter(|duration| (Duration::from_secs(1)..=MAX_TIMEOUT).contains(duration));
+    if parsed.is_none() {
+        at.complain("is not a time from 1s to 24h", "write it like 30s, 5m or 1h");
+    }
+    parsed
+}
+
+/// `30s`, `5m`, `1h` or several of them: `1h30m`.
+fn duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|char: char| !char.is_ascii_digit())?;
+        let count: u64 = rest[..digits].parse().ok()?;
+        let seconds = match rest.as_bytes()[digits] {
+            b's' => 1,
+            b'm' => 60,
+            b'h' => 3600,
+            _ => return None,
+        };
+        total = total.checked_add(Duration::from_secs(count.checked_mul(seconds)?))?;
+        rest = &rest[digits + 1..];
+    }
+    Some(total)
+}

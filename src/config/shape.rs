@@ -1,0 +1,149 @@
+//! The shape of the configuration file: what a reader finds in it, and the source of its JSON Schema.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+
+use super::secret::SecretRef;
+use crate::database::MysqlAddress;
+use crate::schedule::cron::Cron;
+
+/// One site, where its backups go, and when.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(deny_unknown_fields, title = "Lifeboat configuration")]
+pub struct Config {
+    pub site: Site,
+    /// Left out: read from the site's own configuration. An empty list: none.
+    pub databases: Option<Vec<Database>>,
+    pub storage: Storage,
+    pub repository: Repository,
+    /// When the agent makes a backup: five cron fields (six with seconds), or hourly, daily, weekly, monthly.
+    #[schemars(with = "Option<String>")]
+    pub schedule: Option<Cron>,
+    /// Left out: every snapshot is kept.
+    #[schemars(default)]
+    pub retention: Retention,
+    /// Commands by the point at which they run, such as `before-dump` or `on-failure`.
+    #[schemars(default)]
+    pub hooks: BTreeMap<String, Vec<Hook>>,
+    /// The time zone people mean; left out: the system's.
+    pub zone: Option<String>,
+    /// Directory for what the agent remembers; default `/var/lib/lifeboat`.
+    #[schemars(default)]
+    pub state: PathBuf,
+}
+
+/// The web site.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Site {
+    /// Its identity in the repository: letters, digits, dots, dashes and underscores.
+    pub name: String,
+    /// The directory that is saved.
+    pub root: PathBuf,
+    /// What is in it; left out: found out.
+    #[schemars(rename = "type", default)]
+    pub kind: SiteKind,
+    /// Patterns as in a .gitignore, relative to the root.
+    #[schemars(default)]
+    pub exclude: Vec<String>,
+    /// A file with more such patterns, one on each line.
+    pub exclude_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum SiteKind {
+    #[default]
+    Auto,
+    #[schemars(rename = "wordpress")]
+    WordPress,
+    Generic,
+}
+
+/// A database that is saved with the site.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(deny_unknown_fields, tag = "type", rename_all = "lowercase")]
+pub enum Database {
+    /// A schema on a server. An entry without `user` takes whatever it leaves out from the site's own configuration.
+    Mysql {
+        name: Option<String>,
+        /// `localhost`, `host`, `host:port`, `[address]:port`, or `localhost:/path/to/socket`.
+        #[schemars(with = "Option<String>")]
+        host: Option<MysqlAddress>,
+        user: Option<String>,
+        /// Left out beside a `user`: none, the server knows the user by its socket.
+        password: Option<SecretRef>,
+    },
+    /// A database file.
+    Sqlite { path: PathBuf },
+}
+
+/// Where the backups are kept.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(deny_unknown_fields, tag = "type", rename_all = "lowercase")]
+pub enum Storage {
+    /// A directory of this machine.
+    Local { path: PathBuf },
+    /// A directory that an NFS server exports.
+    Nfs {
+        /// Name or address.
+        server: String,
+        /// The exported directory, such as `/data`.
+        export: String,
+        /// Where it is, or will be, mounted.
+        mountpoint: PathBuf,
+        /// Mount options after the safe defaults, such as `vers=4.2,timeo=30`.
+        options: Option<String>,
+        #[schemars(default)]
+        mount: Mount,
+    },
+}
+
+/// Who mounts the storage, and for how long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+pub enum Mount {
+    /// The agent, for each run.
+    #[default]
+    OnDemand,
+    /// The agent, and it stays mounted.
+    Permanent,
+    /// Somebody else.
+    Present,
+}
+
+/// The repository on the storage.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Repository {
+    /// Directory inside the storage; default: the site's name.
+    #[schemars(default)]
+    pub path: PathBuf,
+    pub password: SecretRef,
+    /// The key kept on this machine; default: `master.key` in the site's directory below `state`.
+    #[schemars(default)]
+    pub key_file: PathBuf,
+}
+
+/// How many snapshots stay.
+#[derive(Clone, Copy, Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Retention {
+    /// The newest complete snapshots to keep.
+    #[schemars(range(min = 1, max = 10000))]
+    pub last: Option<u32>,
+}
+
+/// A command that runs at a point of a run.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Hook {
+    /// The program with its whole path, and its arguments; there is no shell.
+    #[schemars(length(min = 1))]
+    pub command: Vec<String>,
+    /// How long it may take, such as `30s` or `5m`; default `10m`.
+    #[schemars(with = "Option<String>")]
+    pub timeout: std::time::Duration,
+}

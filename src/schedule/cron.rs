@@ -1,0 +1,138 @@
+//! Reads a schedule as cron writes it, so that a mistake in it is found when the configuration is read and not at night.
+
+use std::fmt;
+use std::str::FromStr;
+
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+
+/// A schedule: `minute hour day month weekday`, with seconds in front if there are six fields, or a word such as `daily`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cron {
+    text: String,
+    /// Bit n of a field: it fires at n. In order: second, minute, hour, day, month, weekday (0 is Sunday).
+    fields: [u64; 6],
+}
+
+/// One of the six fields: what it is called, what it may hold, and words for its values.
+struct Field {
+    name: &'static str,
+    first: u32,
+    last: u32,
+    words: &'static [&'static str],
+}
+
+const FIELDS: [Field; 6] = [
+    Field { name: "second", first: 0, last: 59, words: &[] },
+    Field { name: "minute", first: 0, last: 59, words: &[] },
+    Field { name: "hour", first: 0, last: 23, words: &[] },
+    Field { name: "day of the month", first: 1, last: 31, words: &[] },
+    Field { name: "month", first: 1, last: 12, words: &MONTHS },
+    // Sunday is 0 and 7.
+    Field { name: "day of the week", first: 0, last: 7, words: &WEEKDAYS },
+];
+
+impl Cron {
+    /// The fields as bit sets: second, minute, hour, day, month, weekday (0 is Sunday).
+    pub fn fields(&self) -> [u64; 6] {
+        self.fields
+    }
+}
+
+impl fmt::Display for Cron {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for Cron {
+    type Err = String;
+
+    /// The error says what is wrong with which field.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let mut parts: Vec<_> = word(text).unwrap_or(text).split_ascii_whitespace().collect();
+        match parts.len() {
+            5 => parts.insert(0, "0"),
+            6 => {}
+            1 => return Err(format!("{text:?} is neither five fields nor hourly, daily, weekly or monthly")),
+            count => {
+                return Err(format!("has {count} fields; a schedule has five, or six with seconds in front"));
+            }
+        }
+        let mut fields = [0; 6];
+        for ((set, part), field) in fields.iter_mut().zip(parts).zip(&FIELDS) {
+            *set = field.parse(part)?;
+        }
+        // Sunday has two numbers; one is enough from here on.
+        fields[5] = (fields[5] | fields[5] >> 7) & 0x7f;
+        if !day_exists(fields[3], fields[4]) {
+            return Err("names a day that none of its months has, so it would never run".to_owned());
+        }
+        Ok(Self { text: text.to_owned(), fields })
+    }
+}
+
+/// Night hours for the long intervals: a backup reads much.
+fn word(text: &str) -> Option<&'static str> {
+    match text.trim_start_matches('@') {
+        "hourly" => Some("0 * * * *"),
+        "daily" => Some("0 3 * * *"),
+        "weekly" => Some("0 3 * * 0"),
+        "monthly" => Some("0 3 1 * *"),
+        _ => None,
+    }
+}
+
+fn day_exists(days: u64, months: u64) -> bool {
+    const LENGTHS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let first_day = days.trailing_zeros();
+    (1..=12).zip(LENGTHS).any(|(month, length)| months >> month & 1 == 1 && first_day <= length)
+}
+
+impl Field {
+    /// `*`, `5`, `1-5`, `*/15`, `1-9/2`, `mon`, and lists of them.
+    fn parse(&self, text: &str) -> Result<u64, String> {
+        let mut set = 0;
+        for part in text.split(',') {
+            set |= self.range(part)?;
+        }
+        Ok(set)
+    }
+
+    fn range(&self, part: &str) -> Result<u64, String> {
+        let (range, step) = match part.split_once('/') {
+            None => (part, None),
+            Some((range, step)) => (range, Some(self.step(step)?)),
+        };
+        let (from, to) = match range.split_once('-') {
+            _ if range == "*" || range == "?" => (self.first, self.last),
+            None => {
+                let value = self.value(range)?;
+                // `3/10` means from 3 on, every 10.
+                (value, if step.is_some() { self.last } else { value })
+            }
+            Some((from, to)) => (self.value(from)?, self.value(to)?),
+        };
+        if from > to {
+            return Err(format!("{part:?} runs backwards in the {}", self.name));
+        }
+        Ok((from..=to).step_by(step.unwrap_or(1)).fold(0, |set, value| set | 1 << value))
+    }
+
+    fn step(&self, text: &str) -> Result<usize, String> {
+        let step = text.parse().ok().filter(|step| (1..=60).contains(step));
+        step.ok_or_else(|| format!("{text:?} is no step for the {}", self.name))
+    }
+
+    fn value(&self, text: &str) -> Result<u32, String> {
+        let lower = text.to_ascii_lowercase();
+        let word =
+            self.words.iter().zip(self.first..).find(|(word, _)| **word == lower).map(|(_, value)| value);
+        let number = lower.bytes().all(|byte| byte.is_ascii_digit()).then(|| lower.parse().ok()).flatten();
+        word.or(number)
+            .filter(|value| (self.first..=self.last).contains(value))
+            .ok_or_else(|| format!("{text:?} is no {} ({} to {})", self.name, self.first, self.last))
+    }
+}

@@ -1,0 +1,15 @@
+//! Reads constants and variables out of PHP source as text; nothing of it is ever executed.
+//!
+//! The source is hostile input: every part works in linear time and bounded memory, and says "cannot tell" rather than guess.
+
+mod definitions;
+mod expression;
+mod flow;
+mod literal;
+mod scan;
+mod strings;
+
+pub use definitions::{Definitions, Unreadable};
+
+/// The largest source that is looked at, in bytes; real configurations are a hundred times smaller.
+pub const MAX_SOURCE: usize = 1024 * 1024;

@@ -1,0 +1,234 @@
+//! Runs a program to its end, with a deadline that also ends what it started, and a limit to what it can say.
+
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use zeroize::Zeroizing;
+
+use crate::error::{Context, Error, Result};
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Between the polite and the final signal.
+const GRACE: Duration = Duration::from_secs(2);
+/// A process that waits for a dead file server does not end even when killed; we go on without it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A process outside of the group may hold the pipe open for ever.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// What to run. The environment holds nothing but `PATH`, `LANG`, `HOME` and what is given here.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'a> {
+    /// The program, with its whole path, and its arguments.
+    pub command: &'a [String],
+    pub environment: &'a [(&'a str, &'a str)],
+    pub input: &'a [u8],
+    pub deadline: Duration,
+    /// Bytes of each of its outputs that are kept; the rest is read and dropped.
+    pub keep: usize,
+}
+
+/// A program that ended by itself.
+pub struct Ended {
+    pub status: ExitStatus,
+    /// Standard output; may be a secret.
+    pub output: Zeroizing<Vec<u8>>,
+    pub errors: Zeroizing<Vec<u8>>,
+    /// One of the outputs was longer than what is kept.
+    pub cut: bool,
+}
+
+/// Runs a program in a process group of its own, in `/`, and waits for it. At the deadline the whole group is ended,
+/// and that is an error.
+pub fn run(program: &Program<'_>) -> Result<Ended> {
+    let Some((name, arguments)) = program.command.split_first() else {
+        return Err(Error::usage("there is no program to run"));
+    };
+    let mut child = Command::new(name)
+        .args(arguments)
+        .env_clear()
+        .envs([("PATH", PATH), ("LANG", "C.UTF-8"), ("HOME", "/")])
+        .envs(program.environment.iter().copied())
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .with_context(|| format!("start {name}"))?;
+    feed(&mut child, program.input)?;
+    let output = Collected::of(child.stdout.take(), program.keep);
+    let errors = Collected::of(child.stderr.take(), program.keep);
+    let group = group_of(&child)?;
+
+    let in_time = ended_before(group, Instant::now() + program.deadline)?;
+    if !in_time {
+        signal(group, Signal::SIGTERM)?;
+        ended_before(group, Instant::now() + GRACE)?;
+    }
+    // Also ends what a finished program left running; its process id is still taken, because it was not waited for.
+    signal(group, Signal::SIGKILL)?;
+    if !ended_before(group, Instant::now() + PATIENCE)? {
+        return Err(Error::failed(format!("{name} did not end even when it was killed")));
+    }
+    let status = child.wait().with_context(|| format!("wait for {name}"))?;
+    if !in_time {
+        return Err(Error::failed(format!(
+            "{name} did not end within {:?} and was stopped",
+            program.deadline
+        )));
+    }
+    let (output, output_cut) = output.take();
+    let (errors, errors_cut) = errors.take();
+    Ok(Ended { status, output, errors, cut: output_cut || errors_cut })
+}
+
+/// Writes from a thread: a program that does not read must not hold us up.
+fn feed(child: &mut Child, input: &[u8]) -> Result<()> {
+    let Some(mut pipe) = child.stdin.take() else { return Ok(()) };
+    if input.is_empty() {
+        return Ok(());
+    }
+    let input = Zeroizing::new(input.to_vec());
+    // A program may well end without reading its input; that is no failure.
+    let write = move || drop(pipe.write_all(&input));
+    thread::Builder::new().name("feed".to_owned()).spawn(write).context("start a thread").map(drop)
+}
+
+fn group_of(child: &Child) -> Result<Pid> {
+    i32::try_from(child.id()).map(Pid::from_raw).context("read a process id")
+}
+
+/// Waits for the end of a process without taking its status, so that its id is not given to another one.
+fn ended_before(pid: Pid, deadline: Instant) -> Result<bool> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match waitid(Id::Pid(pid), flags) {
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(error).context("wait for a process"),
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        thread::sleep(pause.min(left));
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+fn signal(group: Pid, signal: Signal) -> Result<()> {
+    match killpg(group, signal) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("send {signal}")),
+    }
+}
+
+/// One output of a program, read by a thread of its own.
+struct Collected {
+    kept: Arc<Mutex<Kept>>,
+    done: Receiver<()>,
+}
+
+#[derive(Default)]
+struct Kept {
+    data: Zeroizing<Vec<u8>>,
+    cut: bool,
+}
+
+impl Collected {
+    fn of(pipe: Option<impl Read + Send + 'static>, keep: usize) -> Self {
+        let kept = Arc::new(Mutex::new(Kept::default()));
+        let (ended, done) = channel();
+        if let Some(pipe) = pipe {
+            let kept = Arc::clone(&kept);
+            thread::spawn(move || {
+                let read = collect(pipe, keep, &kept);
+                kept.lock().unwrap_or_else(PoisonError::into_inner).cut |= read.is_err();
+                // Nobody waits any more if the deadline has passed.
+                let _ = ended.send(());
+            });
+        }
+        Self { kept, done }
+    }
+
+    /// What came so far, after a short wait for what is still in the pipe.
+    fn take(self) -> (Zeroizing<Vec<u8>>, bool) {
+        let ended = self.done.recv_timeout(DRAIN).is_ok();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        (std::mem::take(&mut kept.data), kept.cut || !ended)
+    }
+}
+
+fn collect(mut pipe: impl Read, keep: usize, kept: &Mutex<Kept>) -> io::Result<()> {
+    let mut buffer = Zeroizing::new([0; 8192]);
+    loop {
+        let size = match pipe.read(&mut *buffer) {
+            Ok(0) => return Ok(()),
+            Ok(size) => size,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = keep - kept.data.len().min(keep);
+        kept.data.extend_from_slice(&buffer[..size.min(room)]);
+        kept.cut |= size > room;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, deadline: Duration) -> Result<Ended> {
+        let command = ["/bin/sh", "-c", script].map(str::to_owned);
+        run(&Program { command: &command, environment: &[("X", "y")], input: b"in\n", deadline, keep: 100 })
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn outputs_environment_and_status_come_back() {
+        let ended = sh("read a; echo \"$a $X\"; echo err >&2; env | wc -l >&2; exit 3", LONG).unwrap();
+        assert_eq!(&ended.output[..], b"in y\n");
+        assert!(ended.errors.starts_with(b"err\n"));
+        assert_eq!((ended.status.code(), ended.cut), (Some(3), false));
+    }
+
+    #[test]
+    fn nothing_of_our_environment_is_handed_on() {
+        let ended = sh("env", LONG).unwrap();
+        assert!(!String::from_utf8_lossy(&ended.output).contains("CARGO"));
+    }
+
+    #[test]
+    fn a_flood_is_cut_and_does_not_block() {
+        let ended = sh("yes | head -c 3000000", LONG).unwrap();
+        assert_eq!((ended.output.len(), ended.cut), (100, true));
+    }
+
+    #[test]
+    fn the_deadline_ends_the_whole_group() {
+        let started = Instant::now();
+        let error = sh("sleep 60 & sleep 60", Duration::from_millis(100)).err().unwrap();
+        assert!(error.to_string().contains("was stopped"));
+        assert!(started.elapsed() < LONG);
+    }
+
+    #[test]
+    fn what_is_left_running_does_not_hold_us_up() {
+        let started = Instant::now();
+        let ended = sh("sleep 60 & echo done", LONG).unwrap();
+        assert_eq!(&ended.output[..], b"done\n");
+        assert!(started.elapsed() < LONG);
+    }
+}

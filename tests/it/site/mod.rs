@@ -1,0 +1,6 @@
+//! What lies in a site's root, and what its configuration says, read without running it.
+
+mod db_host;
+mod php_properties;
+mod php_table;
+mod wordpress;
