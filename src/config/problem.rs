@@ -8,7 +8,7 @@ use super::yaml::{Place, Refusal, line_of};
 use crate::error::{Error, Kind};
 
 /// More than these are not listed; whoever corrects them will see the rest.
-const LISTED: usize = 50;
+const LISTED: usize = 20;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

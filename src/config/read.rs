@@ -63,7 +63,7 @@ fn optional<'a, T>(
 
 /// Reads `type`, which decides what else there may be.
 fn kind<T: Clone>(at: &At<'_>, every_key: &[&str], kinds: &[(&str, T)], advice: &str) -> Option<T> {
-    let chosen = at.peek()?.need("type", advice).and_then(|at| at.choice(kinds));
+    let chosen = at.peek(every_key)?.need("type", advice).and_then(|at| at.choice(kinds, advice));
     if chosen.is_none() {
         // At least say which keys no type would have.
         at.table(every_key);
@@ -78,7 +78,7 @@ fn site(at: &At<'_>) -> Option<Site> {
         table.need("root", "write the site's directory, such as /var/www/html").and_then(|at| site_root(&at));
     let kinds =
         [("auto", SiteKind::Auto), ("wordpress", SiteKind::WordPress), ("generic", SiteKind::Generic)];
-    let site_kind = optional(&table, "type", |at| at.choice(&kinds));
+    let site_kind = optional(&table, "type", |at| at.choice(&kinds, "use auto, wordpress or generic"));
     let exclude = optional(&table, "exclude", patterns);
     let exclude_file = optional(&table, "exclude_file", At::absolute_path);
     Some(Site {
@@ -195,7 +195,7 @@ fn storage_section(at: &At<'_>, files: Option<&Path>) -> Option<Storage> {
     let (server, export) = (server.and_then(|at| server_name(&at)), export.and_then(|at| at.absolute_path()));
     let mountpoint = mountpoint.and_then(|at| mountpoint_path(&at, files));
     let options = optional(&table, "options", options);
-    let mount = optional(&table, "mount", |at| at.choice(&modes));
+    let mount = optional(&table, "mount", |at| at.choice(&modes, "use on-demand, permanent or present"));
     Some(Storage::Nfs {
         server: server?,
         export: export?.to_str()?.to_owned(),
@@ -310,7 +310,7 @@ fn schedule(at: &At<'_>) -> Option<Cron> {
         Ok(cron) => Some(cron),
         Err(error) => {
             at.complain(
-                format_args!("is not a schedule: {error}"),
+                format_args!("cannot be used: {error}"),
                 "write it like \"0 3 * * *\" (at 03:00 every day), or daily",
             );
             None
@@ -320,7 +320,8 @@ fn schedule(at: &At<'_>) -> Option<Cron> {
 
 fn retention(at: &At<'_>) -> Option<Retention> {
     let table = at.table(&["last"])?;
-    Some(Retention { last: optional(&table, "last", |at| at.whole_number(1..=10_000)).ok()? })
+    let advice = "write how many snapshots to keep, or remove the key to keep them all";
+    Some(Retention { last: optional(&table, "last", |at| at.whole_number(1..=10_000, advice)).ok()? })
 }
 
 fn zone(at: &At<'_>) -> Option<String> {

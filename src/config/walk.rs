@@ -19,8 +19,9 @@ pub(super) struct At<'a> {
 
 /// A mapping whose keys are known to be right; the values are still to be read.
 pub(super) struct Table<'a> {
-    pub(super) at: At<'a>,
+    at: At<'a>,
     entries: &'a [Entry],
+    known: Vec<String>,
 }
 
 impl<'a> At<'a> {
@@ -42,24 +43,28 @@ impl<'a> At<'a> {
 
     /// A mapping with none but these keys, each at most once.
     pub(super) fn table(&self, known: &[&str]) -> Option<Table<'a>> {
-        self.group(known, |key| match closest(key, known.iter().copied()) {
-            Some(meant) => format!("did you mean {meant}?"),
-            None => format!("use one of {}", known.join(", ")),
-        })
+        self.group(known, |key| advice(key, known, &one_of(known)))
     }
 
     /// A mapping whose keys are not looked at yet.
-    pub(super) fn peek(&self) -> Option<Table<'a>> {
+    pub(super) fn peek(&self, known: &[&str]) -> Option<Table<'a>> {
         if let Value::Map(entries) = &self.node.value {
-            return Some(Table { at: self.clone(), entries });
+            return Some(Table {
+                at: self.clone(),
+                entries,
+                known: known.iter().map(|&key| key.to_owned()).collect(),
+            });
         }
-        self.wrong_type("a group of keys");
+        let remedy =
+            format!("write its keys below it, further to the right, each with a colon: {}", known.join(", "));
+        let whole = "write at least site, storage and repository: lifeboat config example shows how";
+        self.wrong_type("a group of keys", if self.path.is_empty() { whole } else { &remedy });
         None
     }
 
     /// The same with other words for a key that is not known.
     pub(super) fn group(&self, known: &[&str], advice: impl Fn(&str) -> String) -> Option<Table<'a>> {
-        let table = self.peek()?;
+        let table = self.peek(known)?;
         let mut seen = BTreeSet::new();
         for entry in table.entries {
             // A hostile file has keys as long as it likes.
@@ -80,11 +85,15 @@ impl<'a> At<'a> {
 
     pub(super) fn list(&self) -> Option<Vec<At<'a>>> {
         let Value::List(items) = &self.node.value else {
-            self.wrong_type("a list");
+            self.wrong_type("a list", "write one item on each line behind a dash, or [] for none");
             return None;
         };
         let item = |(number, node)| self.inner(node, format!("{}[{number}]", self.path));
         Some(items.iter().enumerate().map(item).collect())
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self.node.value, Value::Number(_))
     }
 
     pub(super) fn is_map(&self) -> bool {
@@ -108,7 +117,7 @@ impl<'a> At<'a> {
                 None
             }
             _ => {
-                self.wrong_type("a text");
+                self.wrong_type("a text", "write one text behind the colon, or remove the key");
                 None
             }
         }
@@ -120,29 +129,25 @@ impl<'a> At<'a> {
         (texts.len() == items.len()).then_some(texts)
     }
 
-    /// One of a few words.
-    pub(super) fn choice<T: Clone>(&self, choices: &[(&str, T)]) -> Option<T> {
+    /// One of a few words; `otherwise` is the remedy if none of them seems to be meant.
+    pub(super) fn choice<T: Clone>(&self, choices: &[(&str, T)], otherwise: &str) -> Option<T> {
         let text = self.text()?;
         if let Some((_, chosen)) = choices.iter().find(|(word, _)| *word == text) {
             return Some(chosen.clone());
         }
         let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-        let remedy = match closest(text, words.iter().copied()) {
-            Some(meant) => format!("did you mean {meant}?"),
-            None => format!("use one of {}", words.join(", ")),
-        };
-        self.complain("has a value that is not known", remedy);
+        self.complain("has a value that is not known", advice(text, &words, otherwise));
         None
     }
 
-    pub(super) fn whole_number(&self, range: RangeInclusive<u32>) -> Option<u32> {
+    pub(super) fn whole_number(&self, range: RangeInclusive<u32>, remedy: &str) -> Option<u32> {
         let number = match &self.node.value {
             Value::Number(text) => text.parse().ok().filter(|number| range.contains(number)),
             _ => None,
         };
         if number.is_none() {
             let (least, most) = range.into_inner();
-            self.complain(format!("must be a whole number from {least} to {most}"), "write a plain number");
+            self.complain(format!("must be a whole number from {least} to {most}"), remedy);
         }
         number
     }
@@ -162,7 +167,7 @@ impl<'a> At<'a> {
         Some(path.components().collect())
     }
 
-    fn wrong_type(&self, wanted: &str) {
+    fn wrong_type(&self, wanted: &str, remedy: &str) {
         let is = match &self.node.value {
             Value::Null => "is empty",
             Value::Bool(_) => "is a yes/no",
@@ -171,10 +176,7 @@ impl<'a> At<'a> {
             Value::List(_) => "is a list",
             Value::Map(_) => "is a group of keys",
         };
-        self.complain(
-            format_args!("{is}, and must be {wanted}"),
-            "write it as the example shows, or remove the key",
-        );
+        self.complain(format_args!("{is}, and must be {wanted}"), remedy);
     }
 }
 
@@ -185,9 +187,12 @@ impl<'a> Table<'a> {
         Some(self.at.inner(&entry.value, self.at.below(key)))
     }
 
+    /// A value that must be there. One that seems to be there under a mistyped key was complained about already.
     pub(super) fn need(&self, key: &str, remedy: impl Display) -> Option<At<'a>> {
         let found = self.get(key);
-        if found.is_none() {
+        let mistyped =
+            |entry: &Entry| closest(&entry.key, self.known.iter().map(String::as_str)) == Some(key);
+        if found.is_none() && !self.entries.iter().any(mistyped) {
             self.at.findings.add(self.place(), &self.at.below(key), "is missing", remedy);
         }
         found
@@ -200,5 +205,18 @@ impl<'a> Table<'a> {
 
     fn place(&self) -> Place {
         self.at.node.place
+    }
+}
+
+/// The word that was probably meant, or else this.
+fn advice(word: &str, known: &[&str], otherwise: &str) -> String {
+    closest(word, known.iter().copied())
+        .map_or_else(|| otherwise.to_owned(), |meant| format!("did you mean {meant}?"))
+}
+
+fn one_of(words: &[&str]) -> String {
+    match words {
+        [word] => format!("the only key here is {word}"),
+        _ => format!("use one of {}", words.join(", ")),
     }
 }

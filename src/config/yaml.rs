@@ -202,8 +202,8 @@ const MEANINGS: [(&str, &str, &str); 11] = [
     ),
     (
         "mapping values are not allowed",
-        "has a colon where no key can be",
-        "line the keys up, and put a text with a colon in it in quotes",
+        "has a key or a colon where none can be",
+        "line up the keys that belong together, and put a text with a colon in it in quotes",
     ),
     (
         "did not find expected key",
@@ -238,7 +238,7 @@ const ASTERISK: &str =
 
 fn refusal(error: &serde_yaml::Error, text: &str) -> Refusal {
     let message = error.to_string();
-    let line = error.location().map(|location| location.line());
+    let line = opening_line(&message).or_else(|| error.location().map(|location| location.line()));
     if let Some((_, meaning, remedy)) = MEANINGS.iter().find(|(sign, ..)| message.contains(sign)) {
         // An asterisk in the text of the library's message is only worth the hint if there is one in the file.
         if *remedy != ASTERISK || text.contains('*') {
@@ -257,4 +257,15 @@ fn refusal(error: &serde_yaml::Error, text: &str) -> Refusal {
         }
         None => Refusal { line, text: format!("is not valid YAML ({message})"), remedy: "correct that line" },
     }
+}
+
+/// Where a quote or bracket was opened that has no end: the library itself points at the end of the file.
+fn opening_line(message: &str) -> Option<usize> {
+    let opened = [
+        "scanning a quoted scalar at line ",
+        "parsing a flow mapping at line ",
+        "parsing a flow sequence at line ",
+    ];
+    let at = opened.iter().find_map(|sign| message.find(sign).map(|at| at + sign.len()))?;
+    message[at..].split(' ').next()?.parse().ok()
 }

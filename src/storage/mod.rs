@@ -8,7 +8,7 @@ mod trouble;
 mod watch;
 
 pub use identity::{Identity, MARKER};
-pub use watch::{Operation, Watch};
+pub use watch::Watch;
 
 use std::path::PathBuf;
 

@@ -16,6 +16,7 @@ pub(super) enum Trouble {
     NoKernelSupport,
     BadOptions,
     NoCommonVersion,
+    NoUsableAnswer,
     NotMounted,
     Missing,
     NotADirectory,
@@ -38,6 +39,8 @@ impl Trouble {
             Errno::EPERM => Self::MayNotMount,
             Errno::ENODEV => Self::NoKernelSupport,
             Errno::EINVAL => Self::BadOptions,
+            // What a soft mount makes of a server that accepts the connection and then stays mute, and of its internal errors.
+            Errno::EIO => Self::NoUsableAnswer,
             Errno::EPROTONOSUPPORT => Self::NoCommonVersion,
             _ => Self::of_use(error),
         }
@@ -108,6 +111,10 @@ impl Trouble {
             Self::NoCommonVersion => (
                 "the server speaks no version of NFSv4 that was offered",
                 "enable NFSv4 on the server, or name its version in the storage's options (vers=4.0)",
+            ),
+            Self::NoUsableAnswer => (
+                "the server gives no usable answer",
+                "check that what listens there is an NFS server, and look at its load and kernel log",
             ),
             Self::NotMounted => (
                 "nothing is mounted there, only a bare directory",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -21,6 +21,9 @@ const ABORTS: u32 = 10;
 const ABORT_EVERY: Duration = Duration::from_secs(1);
 const CALL: Duration = Duration::from_secs(10);
 
+/// The watchdog looks so often within a limit; time is counted in its looks, so that an operation need not read a clock.
+const LOOKS: u32 = 8;
+
 /// Watches the file operations on a mounted storage; free of cost and thread where nothing is mounted.
 #[derive(Clone)]
 pub struct Watch {
@@ -29,16 +32,17 @@ pub struct Watch {
     _alive: Option<Sender<()>>,
 }
 
-/// One operation under way; it ends when this is dropped.
-pub struct Operation<'a> {
-    slot: Option<&'a AtomicU64>,
+struct Board {
+    /// During which look each operation under way began, or 0 for a free slot.
+    slots: [AtomicU64; SLOTS],
+    /// The number of the present look, from 1 on.
+    look: AtomicU64,
+    given_up: AtomicBool,
 }
 
-struct Board {
-    /// When each operation under way began, in milliseconds since `origin`, or 0 for a free slot.
-    slots: [AtomicU64; SLOTS],
-    origin: Instant,
-    given_up: AtomicBool,
+/// One operation under way; it ends when this is dropped, by a panic too.
+struct Operation<'a> {
+    slot: Option<&'a AtomicU64>,
 }
 
 impl Watch {
@@ -53,7 +57,7 @@ impl Watch {
         };
         let board = Arc::new(Board {
             slots: [const { AtomicU64::new(0) }; SLOTS],
-            origin: Instant::now(),
+            look: AtomicU64::new(1),
             given_up: AtomicBool::new(false),
         });
         let (alive, ended) = mpsc::channel();
@@ -61,7 +65,7 @@ impl Watch {
         thread::Builder::new()
             .name("watchdog".into())
             .spawn(move || {
-                while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(limit / 8) {
+                while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(limit / LOOKS) {
                     dog.look();
                 }
             })
@@ -69,20 +73,20 @@ impl Watch {
         Ok(Self { board: Some(board), _alive: Some(alive) })
     }
 
-    /// Says that an operation begins. Once the storage was given up every further one is refused with `EIO`: its path may
-    /// meanwhile lead to the bare directory below the mount.
-    pub fn begin(&self) -> io::Result<Operation<'_>> {
-        let Some(board) = &self.board else { return Ok(Operation { slot: None }) };
-        if board.given_up.load(Ordering::Acquire) {
+    /// Runs one operation under watch.
+    ///
+    /// Once the storage was given up every further one is refused with `EIO`: its path may lead to the bare directory below the
+    /// mount by then. What is aborted ends with `EIO` as well; the kernel's own word for it is 512 (`ERESTARTSYS`), which no
+    /// program has ever heard of.
+    pub fn run<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let Some(board) = &self.board else { return work() };
+        if board.is_given_up() {
             return Err(Errno::EIO.into());
         }
-        Ok(Operation { slot: board.take_slot() })
-    }
-
-    /// Runs one operation under watch.
-    pub fn run<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        let _operation = self.begin()?;
-        work()
+        let operation = Operation { slot: board.take_slot() };
+        let result = work();
+        drop(operation);
+        result.map_err(|error| if board.is_given_up() { Errno::EIO.into() } else { error })
     }
 }
 
@@ -96,25 +100,24 @@ impl Drop for Operation<'_> {
 
 impl Board {
     fn take_slot(&self) -> Option<&AtomicU64> {
-        let now = self.now();
+        let began = self.look.load(Ordering::Relaxed);
         let first = habit();
         (0..SLOTS)
             .map(|offset| &self.slots[(first + offset) % SLOTS])
-            .find(|slot| slot.compare_exchange(0, now, Ordering::AcqRel, Ordering::Relaxed).is_ok())
+            .find(|slot| slot.compare_exchange(0, began, Ordering::AcqRel, Ordering::Relaxed).is_ok())
     }
 
-    /// Milliseconds, never 0.
-    fn now(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    fn is_hanging(&self) -> bool {
+        let look = self.look.load(Ordering::Relaxed);
+        let since = |slot: &AtomicU64| match slot.load(Ordering::Acquire) {
+            0 => 0,
+            began => look.saturating_sub(began),
+        };
+        self.slots.iter().any(|slot| since(slot) > u64::from(LOOKS))
     }
 
-    fn is_hanging(&self, limit: Duration) -> bool {
-        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let now = self.now();
-        self.slots
-            .iter()
-            .map(|slot| slot.load(Ordering::Acquire))
-            .any(|began| began != 0 && now.saturating_sub(began) > limit)
+    fn is_given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
     }
 }
 
@@ -136,7 +139,8 @@ struct Dog {
 
 impl Dog {
     fn look(&self) {
-        if !self.board.is_hanging(self.limit) || self.board.given_up.swap(true, Ordering::AcqRel) {
+        self.board.look.fetch_add(1, Ordering::Relaxed);
+        if !self.board.is_hanging() || self.board.given_up.swap(true, Ordering::AcqRel) {
             return;
         }
         let point = self.point.display();
@@ -149,7 +153,7 @@ impl Dog {
             // `EBUSY` is the expected answer: the operation that hangs uses the mount.
             self.call(mount::abort).ok();
             thread::sleep(ABORT_EVERY);
-            if !self.board.is_hanging(self.limit) {
+            if !self.board.is_hanging() {
                 break;
             }
         }

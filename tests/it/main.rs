@@ -1,4 +1,5 @@
 mod config;
 mod schedule;
 mod site;
+mod storage;
 mod tidy;
