@@ -1,1 +1,3 @@
+mod database;
+mod mariadb;
 mod tidy;
