@@ -1,5 +1,9 @@
 //! What is dumped besides files: one consistent moment of each database, and a side copy that can be swapped in.
 
+mod filename;
+mod mysql;
+mod sqlite;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +18,14 @@ use crate::sys::secret::Secret;
 pub enum DatabaseSpec {
     Mysql(MysqlSpec),
     Sqlite(SqliteSpec),
+}
+
+/// The engine for a database; nothing is connected yet.
+pub fn open(spec: &DatabaseSpec) -> Box<dyn Database> {
+    match spec {
+        DatabaseSpec::Mysql(spec) => Box::new(mysql::Mysql::new(spec.clone())),
+        DatabaseSpec::Sqlite(spec) => Box::new(sqlite::Sqlite::new(spec.clone())),
+    }
 }
 
 /// One schema on a `MariaDB` or `MySQL` server.
@@ -87,9 +99,4 @@ pub struct SideCopy {
     pub former: String,
     pub tables: u64,
     pub rows: u64,
-}
-
-/// STUB
-pub fn open(_spec: &DatabaseSpec) -> Box<dyn Database> {
-    unimplemented!()
 }

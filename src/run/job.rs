@@ -44,7 +44,7 @@ impl Job {
 }
 
 /// The database itself, what it keeps beside it, and our side copies of it.
-const SQLITE_FILES: [&str; 5] = ["", "-wal", "-shm", "-journal", ".lifeboat-*"];
+const SQLITE_FILES: [&str; 6] = ["", "-wal", "-shm", "-journal", ".restore-????????*", ".former-????????*"];
 
 /// A path as a pattern that matches it alone.
 fn literal(path: &str) -> String {

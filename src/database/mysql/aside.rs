@@ -1,0 +1,173 @@
+//! A dump loaded into a schema of its own beside the live one, proven equal, and removed again on any error.
+
+use super::fault::{During, code_of, is_change, text_of};
+use super::intake::{self, Intake};
+use super::link::Link;
+use super::load::{Filling, choose};
+use super::names::{beside, hex_literal, qualified, quote};
+use super::objects::{Object, ObjectKind};
+use super::record::Record;
+use super::session::{Patience, pin_for_loading};
+use super::{recreate, server, verify};
+use crate::database::{MysqlSpec, SideCopy};
+use crate::dump::Shelf;
+use crate::error::{Context, Error, Result};
+use crate::event::Cx;
+
+const PATIENCE: Patience = Patience(60);
+
+/// The server cannot prepare this kind of statement.
+const NOT_PREPARABLE: u16 = 1295;
+
+/// Names of all schemas of a restore.
+pub(super) fn names(spec: &MysqlSpec, token: &str) -> SideCopy {
+    SideCopy {
+        live: spec.schema.clone(),
+        side: beside(&spec.schema, "restore", token),
+        former: beside(&spec.schema, "former", token),
+        tables: 0,
+        rows: 0,
+    }
+}
+
+pub(super) fn load(spec: &MysqlSpec, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
+    let intake = intake::read(shelf)?;
+    let mut copy = names(spec, token);
+    // Declared before the connection, so that it acts after that has let go of its transaction.
+    let mut guard = Guard { spec, schema: copy.side.clone(), armed: false, cx };
+    let mut link = Link::open(spec, None)?;
+    pin_for_loading(&mut link, PATIENCE)?;
+    create_schema(&mut link, &copy.side, &intake)?;
+    guard.armed = true;
+    fill(&mut link, &copy, shelf, &intake, cx)?;
+    guard.armed = false;
+    copy.tables = intake.manifest.tables.len() as u64;
+    copy.rows = intake.manifest.rows();
+    Ok(copy)
+}
+
+fn create_schema(link: &mut Link, schema: &str, intake: &Intake) -> Result<()> {
+    let mut sql = format!("CREATE DATABASE {}", quote(schema)).into_bytes();
+    sql.extend(server::database_options(&intake.database, &intake.manifest.schema));
+    link.run(sql)
+        .during(format!("create schema {schema:?} for the restored copy"))
+        .remedy("the database user needs the rights CREATE and DROP on schemas beside its own")
+}
+
+fn fill(link: &mut Link, copy: &SideCopy, shelf: &dyn Shelf, intake: &Intake, cx: &Cx) -> Result<()> {
+    let schema = &copy.side;
+    link.run(format!("USE {}", quote(schema))).during(format!("use schema {schema:?}"))?;
+    let sequences = of_kind(intake, |kind| kind == ObjectKind::Sequence);
+    recreate::create(link, &sequences, cx)?;
+    for (table, ddl) in std::iter::zip(&intake.manifest.tables, &intake.tables) {
+        let ddl = in_schema(ddl, &intake.manifest.schema, schema);
+        link.run(ddl).during(format!("create table {:?}", table.name))?;
+    }
+    try_objects(link, intake, cx)?;
+    let way = choose(link)?;
+    let mut filling = Filling { shelf, schema, way, done: 0, total: intake.manifest.rows() };
+    for table in &intake.manifest.tables {
+        filling.table(link, table, cx)?;
+    }
+    let same_version = server::facts(link)?.version == intake.manifest.version;
+    verify::compare(link, schema, intake, same_version, cx).context("verify the restored copy")?;
+    record(link, schema, intake)
+}
+
+/// Sequences that a default asks are printed with their schema, the only name in a table's definition that is.
+pub(super) fn in_schema(ddl: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let wanted = format!("nextval({}.", quote(from)).into_bytes();
+    let instead = format!("nextval({}.", quote(to)).into_bytes();
+    let mut changed = Vec::with_capacity(ddl.len());
+    let mut rest = ddl;
+    while let Some(at) = rest.windows(wanted.len()).position(|window| window == wanted) {
+        changed.extend_from_slice(&rest[..at]);
+        changed.extend_from_slice(&instead);
+        rest = &rest[at + wanted.len()..];
+    }
+    changed.extend_from_slice(rest);
+    changed
+}
+
+fn of_kind(intake: &Intake, wanted: impl Fn(ObjectKind) -> bool) -> Vec<&Object> {
+    intake.objects.iter().filter(|object| wanted(object.kind)).collect()
+}
+
+/// Finds out before anything is swapped whether the server will take the objects: routines and views are created for
+/// real; triggers (which would keep their table from being moved) and events (which would run) are only parsed.
+fn try_objects(link: &mut Link, intake: &Intake, cx: &Cx) -> Result<()> {
+    let real = of_kind(intake, |kind| {
+        !matches!(kind, ObjectKind::Sequence | ObjectKind::Trigger | ObjectKind::Event)
+    });
+    recreate::create(link, &real, cx).context("try the objects of the dump")?;
+    for object in of_kind(intake, |kind| matches!(kind, ObjectKind::Trigger | ObjectKind::Event)) {
+        let label = recreate::label(object);
+        recreate::attributes(link, object).during(format!("try {label}"))?;
+        let text = hex_literal(&object.sql.bytes());
+        match link.run(format!("PREPARE lifeboat_try FROM {text}")) {
+            Ok(()) => link.run("DEALLOCATE PREPARE lifeboat_try").during(format!("try {label}"))?,
+            Err(error) if code_of(&error) == Some(NOT_PREPARABLE) => {}
+            Err(error) => return Err(Error::failed(format!("try {label}: {}", text_of(&error)))),
+        }
+    }
+    pin_for_loading(link, PATIENCE)
+}
+
+/// What the swap will need, kept with the copy: by then there may be another process and no shelf.
+fn record(link: &mut Link, schema: &str, intake: &Intake) -> Result<()> {
+    let sequences = intake.objects.iter().filter(|object| object.kind == ObjectKind::Sequence);
+    let tables = intake.manifest.tables.iter().map(|table| table.name.clone());
+    let tables = tables.chain(sequences.map(|sequence| sequence.name.clone())).collect();
+    let objects = intake.objects.iter().filter(|object| object.kind != ObjectKind::Sequence).cloned().collect();
+    let options = server::database_options(&intake.database, &intake.manifest.schema);
+    Record::new(Some(&options), tables, objects).write(link, schema)
+}
+
+/// Removes a half-made schema when it goes out of scope, also on a panic.
+struct Guard<'a> {
+    spec: &'a MysqlSpec,
+    schema: String,
+    armed: bool,
+    cx: &'a Cx,
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        // On a new connection: the one that failed may be in the middle of a statement.
+        if let Err(error) = remove(self.spec, &self.schema) {
+            self.cx.warn(format!("schema {:?} is left behind and may be dropped by hand: {error}", self.schema));
+        }
+    }
+}
+
+/// Drops a schema of ours; nothing happens if there is none.
+pub(super) fn remove(spec: &MysqlSpec, schema: &str) -> Result<()> {
+    let mut link = Link::open(spec, None)?;
+    pin_for_loading(&mut link, PATIENCE)?;
+    drop_schema(&mut link, schema)
+}
+
+pub(super) fn drop_schema(link: &mut Link, schema: &str) -> Result<()> {
+    link.run(format!("DROP DATABASE IF EXISTS {}", quote(schema))).during(format!("drop schema {schema:?}"))
+}
+
+/// Points the defaults of moved tables at the sequences that moved with them.
+pub(super) fn rebind_sequences(link: &mut Link, schema: &str, tables: &[String], from: &str) -> Result<()> {
+    for table in tables {
+        let ddl = match super::catalog::show_create(link, schema, table) {
+            // A swap that stopped half way has not brought it here.
+            Err(error) if is_change(&error) => continue,
+            other => other.during(format!("read the definition of table {table:?}"))?,
+        };
+        let wanted = format!("nextval({}.", quote(from));
+        for line in String::from_utf8_lossy(&ddl).lines().filter(|line| line.starts_with("  `") && line.contains(&wanted)) {
+            let column = line.trim().trim_end_matches(',').replace(&wanted, &format!("nextval({}.", quote(schema)));
+            link.run(format!("ALTER TABLE {} MODIFY COLUMN {column}", qualified(schema, table)))
+                .during(format!("set the default of a column of table {table:?}"))?;
+        }
+    }
+    Ok(())
+}

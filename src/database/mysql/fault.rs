@@ -1,0 +1,57 @@
+//! What the driver reports, turned into the program's errors: one clear line, with the server's number and no secret.
+
+use std::fmt;
+
+use mysql_async::Error as Driver;
+
+use crate::error::{Error, Result};
+
+/// The driver's own result, kept as long as its error number may still decide something.
+pub(super) type Sql<T> = std::result::Result<T, Driver>;
+
+/// Numbers with which a server says that a table is not what it was when the snapshot began: gone, altered, replaced.
+const CHANGED: [u16; 5] = [1412, 1146, 1054, 1356, 1932];
+
+/// The server's error number, if it was the server that refused.
+pub(super) fn code_of(error: &Driver) -> Option<u16> {
+    match error {
+        Driver::Server(server) => Some(server.code),
+        _ => None,
+    }
+}
+
+/// The definition of a table was changed under a running snapshot.
+pub(super) fn is_change(error: &Driver) -> bool {
+    code_of(error).is_some_and(|code| CHANGED.contains(&code))
+}
+
+/// One line without the driver's decoration.
+pub(super) fn text_of(error: &Driver) -> String {
+    match error {
+        Driver::Server(server) => format!("{} (error {})", server.message, server.code),
+        Driver::Io(mysql_async::IoError::Io(error)) => error.to_string(),
+        Driver::Driver(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Says what was being done when the driver failed, and makes it one of ours.
+pub(super) trait During<T> {
+    fn during(self, what: impl fmt::Display) -> Result<T>;
+}
+
+impl<T> During<T> for Sql<T> {
+    fn during(self, what: impl fmt::Display) -> Result<T> {
+        self.map_err(|error| failure(&error, &what))
+    }
+}
+
+impl<T> During<T> for std::result::Result<T, &Driver> {
+    fn during(self, what: impl fmt::Display) -> Result<T> {
+        self.map_err(|error| failure(error, &what))
+    }
+}
+
+fn failure(error: &Driver, what: &impl fmt::Display) -> Error {
+    Error::failed(format!("{what}: {}", text_of(error)))
+}

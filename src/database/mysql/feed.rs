@@ -1,0 +1,296 @@
+//! The dump as a stream of finished files in path order, with a manifest at its end that exists only if all went well.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::catalog::{Store, Table};
+use super::cut::Cut;
+use super::fault::{During, is_change, text_of};
+use super::manifest::{FORMAT, FileEntry, Manifest, NAME, TableEntry};
+use super::names::encode;
+use super::reader::Reader;
+use super::snapshot::{Definitions, Snapshot};
+use super::{readme, server, snapshot};
+use crate::database::MysqlSpec;
+use crate::dump::{DumpFile, Feed, Summary, Unsaved};
+use crate::error::{Error, Result};
+use crate::event::Cx;
+
+pub(super) struct MysqlFeed {
+    spec: MysqlSpec,
+    directory: PathBuf,
+    snapshot: Snapshot,
+    stage: Stage,
+    /// Tables in the order of their directories, which is not that of their names.
+    waiting: VecDeque<(Table, Cut)>,
+    reading: Option<(Reader, TableEntry)>,
+    definitions: VecDeque<DumpFile>,
+    manifest: Manifest,
+}
+
+/// In the order of paths.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Readme,
+    Data,
+    Definitions,
+    Manifest,
+    End,
+}
+
+/// The error of a read that a snapshot could not serve: most often somebody changed the table meanwhile.
+pub(super) fn broken(table: &str, error: &mysql_async::Error) -> Error {
+    if is_change(error) {
+        return changed(&format!("table {table:?}: {}", text_of(error)));
+    }
+    Error::failed(format!("read table {table:?}: {}", text_of(error)))
+}
+
+fn changed(what: &str) -> Error {
+    Error::failed(format!("the schema was changed while it was being dumped ({what})"))
+        .with_remedy("run the backup again when no upgrade or migration is running")
+}
+
+impl MysqlFeed {
+    pub(super) fn begin(spec: &MysqlSpec, directory: PathBuf, cx: &Cx) -> Result<Self> {
+        let mut snapshot = snapshot::begin(spec, cx)?;
+        let mut waiting: Vec<_> =
+            std::iter::zip(snapshot.definitions.tables.iter().cloned(), std::mem::take(&mut snapshot.cuts)).collect();
+        waiting.sort_by_cached_key(|(table, _)| encode(&table.name));
+        let definitions = definition_files(&snapshot.definitions)?;
+        let manifest = empty_manifest(spec, &mut snapshot)?;
+        for lost in &manifest.unsaved {
+            cx.missed(format!("{} of schema {:?}", lost.what, spec.schema), &lost.why);
+        }
+        Ok(Self {
+            spec: spec.clone(),
+            directory,
+            snapshot,
+            stage: Stage::Readme,
+            waiting: waiting.into(),
+            reading: None,
+            definitions: definitions.into(),
+            manifest,
+        })
+    }
+
+    /// The next file of rows; `None` when all tables are done.
+    fn data(&mut self, cx: &Cx) -> Result<Option<DumpFile>> {
+        loop {
+            if let Some((reader, entry)) = &mut self.reading {
+                if let Some(piece) = reader.next(&mut self.snapshot.link, cx)? {
+                    let path = PathBuf::from(format!("data/{}/{}", encode(&entry.name), piece.name));
+                    entry.add(FileEntry::of(&path, &piece.data, piece.rows));
+                    return Ok(Some(DumpFile { path, data: piece.data }));
+                }
+                self.finish_table(cx)?;
+            }
+            let Some((table, cut)) = self.waiting.pop_front() else { return Ok(None) };
+            self.start_table(table, cut, cx)?;
+        }
+    }
+
+    fn start_table(&mut self, table: Table, cut: Cut, cx: &Cx) -> Result<()> {
+        let definition = format!("schema/tables/{}.sql", encode(&table.name));
+        let mut entry = TableEntry::new(&table, cut, definition);
+        match table.store() {
+            Store::Elsewhere(place) => {
+                let what = format!("rows of table {}", table.name);
+                self.lose(what, format!("engine {} keeps them {place}", table.engine), cx);
+                self.manifest.tables.push(entry);
+                return Ok(());
+            }
+            Store::Nothing => {
+                self.manifest.tables.push(entry);
+                return Ok(());
+            }
+            Store::Plain => entry.unlocked = !self.snapshot.lock.as_mut().is_some_and(super::lock::TableLock::holds),
+            Store::Transactional => {}
+        }
+        let link = &mut self.snapshot.link;
+        link.run("SAVEPOINT table_begun").during("set a savepoint")?;
+        let name = table.name.clone();
+        let reader = Reader::start(link, &self.spec.schema, table, cut).map_err(|error| broken(&name, &error))?;
+        self.reading = Some((reader, entry));
+        Ok(())
+    }
+
+    fn finish_table(&mut self, cx: &Cx) -> Result<()> {
+        let Some((reader, mut entry)) = self.reading.take() else { return Ok(()) };
+        // Frees the table for whoever wants to change its definition.
+        self.snapshot.link.run("ROLLBACK TO SAVEPOINT table_begun").during("go back to a savepoint")?;
+        entry.row_sum = reader.sum();
+        if reader.table().store() == Store::Plain {
+            entry.unlocked |= !self.snapshot.lock.as_mut().is_some_and(super::lock::TableLock::holds);
+            if entry.unlocked {
+                cx.warn(format!(
+                    "table {:?} has an engine without snapshots and was read without a lock: its rows may be of \
+                     different moments",
+                    entry.name
+                ));
+            }
+        }
+        self.manifest.tables.push(entry);
+        if self.waiting.iter().all(|(table, _)| table.store() != Store::Plain)
+            && let Some(lock) = &mut self.snapshot.lock
+        {
+            lock.release();
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, what: String, why: String, cx: &Cx) {
+        cx.missed(format!("{what} of schema {:?}", self.spec.schema), &why);
+        self.manifest.unsaved.push(Unsaved { what, why });
+    }
+
+    /// Compares the definitions with those of the beginning: a server shows a changed table with some changes only.
+    fn prove_unchanged(&mut self) -> Result<()> {
+        let link = &mut self.snapshot.link;
+        link.run("COMMIT").during("end the snapshot")?;
+        let now = snapshot::read(link, &self.spec.schema)?;
+        match difference(&self.snapshot.definitions, &now) {
+            Some(what) => Err(changed(&what)),
+            None => Ok(()),
+        }
+    }
+
+    fn known(&mut self, file: DumpFile) -> DumpFile {
+        self.manifest.files.push(FileEntry::of(&file.path, &file.data, 0));
+        file
+    }
+}
+
+impl Feed for MysqlFeed {
+    fn moment(&self) -> Timestamp {
+        self.snapshot.moment
+    }
+
+    fn next(&mut self, cx: &Cx) -> Result<Option<DumpFile>> {
+        cx.go_on()?;
+        if self.stage == Stage::Readme {
+            self.stage = Stage::Data;
+            let file = DumpFile { path: readme::NAME.into(), data: readme::TEXT.as_bytes().to_vec() };
+            return Ok(Some(self.known(file)));
+        }
+        if self.stage == Stage::Data {
+            if let Some(file) = self.data(cx)? {
+                return Ok(Some(file));
+            }
+            self.prove_unchanged()?;
+            self.stage = Stage::Definitions;
+        }
+        if self.stage == Stage::Definitions {
+            if let Some(file) = self.definitions.pop_front() {
+                return Ok(Some(self.known(file)));
+            }
+            self.stage = Stage::Manifest;
+        }
+        if self.stage == Stage::Manifest {
+            self.stage = Stage::End;
+            self.manifest.complete = true;
+            return Ok(Some(DumpFile { path: NAME.into(), data: serde_json::to_vec_pretty(&self.manifest)? }));
+        }
+        Ok(None)
+    }
+
+    fn summary(&self) -> Summary {
+        Summary {
+            engine: "mysql".to_owned(),
+            version: self.manifest.version.clone(),
+            database: self.spec.schema.clone(),
+            directory: self.directory.to_string_lossy().into_owned(),
+            moment: Some(self.snapshot.moment),
+            tables: self.manifest.tables.len() as u64,
+            rows: self.manifest.rows(),
+            bytes: self.manifest.bytes(),
+            unsaved: self.manifest.unsaved.clone(),
+        }
+    }
+}
+
+/// The files below `schema/`, in path order.
+fn definition_files(definitions: &Definitions) -> Result<Vec<DumpFile>> {
+    let mut lines = Vec::new();
+    for object in &definitions.objects.list {
+        serde_json::to_writer(&mut lines, object)?;
+        lines.push(b'\n');
+    }
+    let mut files = vec![
+        DumpFile { path: "schema/database.sql".into(), data: definitions.database.clone() },
+        DumpFile { path: "schema/objects.jsonl".into(), data: lines },
+    ];
+    let mut tables: Vec<_> = definitions
+        .tables
+        .iter()
+        .map(|table| (format!("{}.sql", encode(&table.name)), table.ddl.clone()))
+        .collect();
+    tables.sort();
+    files.extend(
+        tables.into_iter().map(|(name, data)| DumpFile { path: PathBuf::from("schema/tables").join(name), data }),
+    );
+    Ok(files)
+}
+
+fn empty_manifest(spec: &MysqlSpec, snapshot: &mut Snapshot) -> Result<Manifest> {
+    let (character_set, collation) = server::schema_collation(&mut snapshot.link, &spec.schema)?;
+    let locked = if snapshot.lock.is_some() { "+lock-tables" } else { "" };
+    Ok(Manifest {
+        format: FORMAT,
+        engine: "mysql".to_owned(),
+        version: snapshot.server.version.clone(),
+        server_id: snapshot.server.server_id.clone(),
+        schema: spec.schema.clone(),
+        moment: snapshot.moment,
+        consistency: format!("consistent-snapshot{locked}"),
+        binlog: snapshot.binlog.clone(),
+        sql_mode: snapshot.server.sql_mode.clone(),
+        character_set,
+        collation,
+        tables: Vec::new(),
+        files: Vec::new(),
+        objects: snapshot.definitions.objects.list.len() as u64,
+        unsaved: snapshot.unsaved.clone(),
+        complete: false,
+    })
+}
+
+/// The first thing that is defined differently, in words.
+fn difference(before: &Definitions, after: &Definitions) -> Option<String> {
+    if before.database != after.database {
+        return Some("the schema itself".to_owned());
+    }
+    let tables = |all: &Definitions| -> Vec<(String, Vec<u8>)> {
+        all.tables.iter().map(|table| (table.name.clone(), without_counter(&table.ddl))).collect()
+    };
+    let objects = |all: &Definitions| -> Vec<(String, String)> {
+        let list = all.objects.list.iter().map(|object| {
+            let object = super::objects::Object { set_value: String::new(), ..object.clone() };
+            (format!("{} {}", object.kind.sql().to_lowercase(), object.name), format!("{object:?}"))
+        });
+        list.collect()
+    };
+    first_difference(&tables(before), &tables(after))
+        .map(|name| format!("table {name}"))
+        .or_else(|| first_difference(&objects(before), &objects(after)))
+}
+
+fn first_difference<T: PartialEq>(before: &[(String, T)], after: &[(String, T)]) -> Option<String> {
+    let changed = before.iter().zip(after).find(|(one, other)| one != other).map(|(one, _)| one.0.clone());
+    changed.or_else(|| {
+        let longer = if before.len() > after.len() { before } else { after };
+        longer.get(before.len().min(after.len())).map(|(name, _)| name.clone())
+    })
+}
+
+/// A definition without `AUTO_INCREMENT=n` in its last part: that number moves with every inserted row.
+pub(super) fn without_counter(ddl: &[u8]) -> Vec<u8> {
+    const WORD: &[u8] = b" AUTO_INCREMENT=";
+    let Some(options) = ddl.windows(3).rposition(|window| window == b"\n) ") else { return ddl.to_vec() };
+    let Some(at) = ddl[options..].windows(WORD.len()).position(|window| window == WORD) else { return ddl.to_vec() };
+    let digits = options + at + WORD.len();
+    let end = ddl[digits..].iter().position(|byte| !byte.is_ascii_digit()).map_or(ddl.len(), |length| digits + length);
+    [&ddl[..options + at], &ddl[end..]].concat()
+}

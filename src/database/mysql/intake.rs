@@ -1,0 +1,97 @@
+//! A dump read back from a shelf: refused as a whole unless every file is there with the size the manifest says.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::manifest::{FORMAT, FileEntry, Manifest, NAME, TableEntry};
+use super::objects::Object;
+use crate::dump::Shelf;
+use crate::error::{Context, Error, Result};
+
+/// Everything of a dump but its rows.
+pub(super) struct Intake {
+    pub manifest: Manifest,
+    /// `CREATE DATABASE`, as bytes.
+    pub database: Vec<u8>,
+    /// The definitions of the manifest's tables, in its order.
+    pub tables: Vec<Vec<u8>>,
+    /// In the order of creation.
+    pub objects: Vec<Object>,
+}
+
+pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
+    let manifest = manifest(shelf)?;
+    compare_lists(shelf, &manifest)?;
+    let known: BTreeMap<_, _> = manifest.files.iter().map(|file| (file.path.as_str(), file)).collect();
+    let get = |path: &str| match known.get(path) {
+        Some(entry) => verified(shelf, entry),
+        None => Err(unfit(format!("its manifest does not know {path}"))),
+    };
+    let database = get("schema/database.sql")?;
+    let tables = manifest.tables.iter().map(|table| get(&table.definition)).collect::<Result<_>>()?;
+    let lines = get("schema/objects.jsonl")?;
+    let objects: Vec<Object> = lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(serde_json::from_slice)
+        .collect::<std::result::Result<_, _>>()
+        .context("read schema/objects.jsonl of the dump")?;
+    if objects.len() as u64 != manifest.objects {
+        return Err(unfit(format!("it has {} objects and should have {}", objects.len(), manifest.objects)));
+    }
+    Ok(Intake { manifest, database, tables, objects })
+}
+
+/// A whole file of the dump that is exactly what was written.
+pub(super) fn verified(shelf: &dyn Shelf, entry: &FileEntry) -> Result<Vec<u8>> {
+    let data = shelf.read(Path::new(&entry.path)).with_context(|| format!("read {} of the dump", entry.path))?;
+    if entry.matches(&data) { Ok(data) } else { Err(unfit(format!("{} is not what was written", entry.path))) }
+}
+
+fn manifest(shelf: &dyn Shelf) -> Result<Manifest> {
+    let data = shelf
+        .read(Path::new(NAME))
+        .with_context(|| format!("read {NAME} of the dump"))
+        .remedy("a dump without its manifest is not whole; choose another snapshot")?;
+    let manifest: Manifest = serde_json::from_slice(&data).with_context(|| format!("read {NAME} of the dump"))?;
+    if manifest.format > FORMAT {
+        return Err(unfit(format!("its format {} is newer than this program", manifest.format)));
+    }
+    if !manifest.complete || manifest.engine != "mysql" {
+        return Err(unfit("its manifest does not say that it is a complete dump of this kind".to_owned()));
+    }
+    Ok(manifest)
+}
+
+fn compare_lists(shelf: &dyn Shelf, manifest: &Manifest) -> Result<()> {
+    let rows = manifest.tables.iter().flat_map(|table| &table.files);
+    let mut wanted: BTreeMap<PathBuf, u64> =
+        rows.chain(&manifest.files).map(|file| (PathBuf::from(&file.path), file.bytes)).collect();
+    for (path, size) in shelf.list().context("list the files of the dump")? {
+        match wanted.remove(&path) {
+            Some(bytes) if bytes != size => {
+                return Err(unfit(format!("{} has {size} bytes and should have {bytes}", path.display())));
+            }
+            None if path != Path::new(NAME) => {
+                return Err(unfit(format!("its manifest does not know {}", path.display())));
+            }
+            _ => {}
+        }
+    }
+    if let Some((path, _)) = wanted.first_key_value() {
+        return Err(unfit(format!("{} is missing", path.display())));
+    }
+    manifest.tables.iter().try_for_each(add_up)
+}
+
+fn add_up(table: &TableEntry) -> Result<()> {
+    let rows: u64 = table.files.iter().map(|file| file.rows).sum();
+    if rows == table.rows {
+        return Ok(());
+    }
+    Err(unfit(format!("the files of table {:?} have {rows} rows and should have {}", table.name, table.rows)))
+}
+
+fn unfit(why: String) -> Error {
+    Error::failed(format!("the dump cannot be restored: {why}")).with_remedy("choose another snapshot")
+}

@@ -1,0 +1,128 @@
+//! The rows of a dump put into the tables of a side schema, with an account of every single row.
+
+use mysql_async::Row;
+
+use super::column::{Column, Kind};
+use super::fault::During;
+use super::infile;
+use super::insert;
+use super::link::{Link, Loaded};
+use super::manifest::{FileEntry, TableEntry};
+use super::names::{qualified, quote};
+use super::row::text;
+use super::session;
+use crate::dump::Shelf;
+use crate::error::{Error, Result};
+use crate::event::{Cx, Unit};
+
+/// Rows are committed in portions of about so many bytes, so that a large table does not make one huge transaction.
+const PORTION: u64 = 64 << 20;
+
+/// The value was cut, which is how an ENUM takes the error value 0 that it had before.
+const TRUNCATED: u16 = 1265;
+
+/// How rows travel to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// `LOAD DATA LOCAL`, the faster one.
+    Infile,
+    /// `INSERT` of many rows, for servers with `local_infile=0`.
+    Insert,
+}
+
+pub(super) fn choose(link: &mut Link) -> Result<Way> {
+    let row = link.first("SELECT @@local_infile").during("ask whether LOAD DATA LOCAL is allowed")?;
+    Ok(if row.is_some_and(|row| text(&row, 0) == "1") { Way::Infile } else { Way::Insert })
+}
+
+/// One table to be filled, and how far the whole restore is.
+pub(super) struct Filling<'a> {
+    pub shelf: &'a dyn Shelf,
+    pub schema: &'a str,
+    pub way: Way,
+    pub done: u64,
+    pub total: u64,
+}
+
+impl Filling<'_> {
+    /// Loads all rows of a table; whatever the server did differently from the manifest is an error.
+    pub(super) fn table(&mut self, link: &mut Link, table: &TableEntry, cx: &Cx) -> Result<()> {
+        session::as_values(link).during("set the character set")?;
+        for portion in portions(&table.files) {
+            cx.go_on()?;
+            link.run("START TRANSACTION").during("begin a transaction")?;
+            let rows: u64 = portion.iter().map(|file| file.rows).sum();
+            match self.way {
+                Way::Infile => infile::load(self.shelf, link, self.schema, table, portion, cx)?,
+                Way::Insert => insert::load(self.shelf, link, self.schema, table, portion, cx)?,
+            }
+            link.run("COMMIT").during(format!("commit the rows of table {:?}", table.name))?;
+            self.done += rows;
+            cx.progress(self.done, Some(self.total), Unit::Rows);
+        }
+        session::as_definitions(link).during("set the character set")
+    }
+}
+
+/// `` `db`.`t` `` with the columns and the assignments that take a row in; `source` names the value of a column.
+pub(super) struct Target {
+    pub table: String,
+    pub columns: Vec<Column>,
+}
+
+impl Target {
+    pub(super) fn of(schema: &str, table: &TableEntry) -> Self {
+        Self { table: qualified(schema, &table.name), columns: table.columns.clone() }
+    }
+
+    pub(super) fn column_list(&self) -> String {
+        self.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Compares what the server says with what it should have done.
+pub(super) fn account(link: &mut Link, table: &TableEntry, loaded: &Loaded, rows: u64) -> Result<()> {
+    if loaded.warnings > 0 {
+        let warnings = link.rows("SHOW WARNINGS").during("read the server's warnings")?;
+        if let Some(serious) = warnings.iter().find(|warning| !is_enum_error(warning, table)) {
+            return Err(inexact(table, &format!("{} (warning {})", text(serious, 2), text(serious, 1))));
+        }
+        if (warnings.len() as u64) < loaded.warnings.min(u64::from(u16::MAX)) {
+            return Err(inexact(table, "the server had more warnings than it lists"));
+        }
+    }
+    if loaded.affected != rows {
+        return Err(inexact(table, &format!("it took {} of {rows} rows ({})", loaded.affected, loaded.info)));
+    }
+    Ok(())
+}
+
+fn inexact(table: &TableEntry, why: &str) -> Error {
+    Error::failed(format!("the server did not take the rows of table {:?} as they were dumped: {why}", table.name))
+}
+
+fn is_enum_error(warning: &Row, table: &TableEntry) -> bool {
+    let message = text(warning, 2);
+    text(warning, 1) == TRUNCATED.to_string()
+        && table
+            .columns
+            .iter()
+            .filter(|column| matches!(column.kind, Kind::Enum | Kind::EnumNumber))
+            .any(|column| message.contains(&format!("for column '{}'", column.name)) || message.contains(&format!("`{}`", column.name)))
+}
+
+fn portions(files: &[FileEntry]) -> Vec<&[FileEntry]> {
+    let mut portions = Vec::new();
+    let (mut start, mut size) = (0, 0);
+    for (index, file) in files.iter().enumerate() {
+        if size + file.bytes > PORTION && index > start {
+            portions.push(&files[start..index]);
+            (start, size) = (index, 0);
+        }
+        size += file.bytes;
+    }
+    if start < files.len() {
+        portions.push(&files[start..]);
+    }
+    portions
+}

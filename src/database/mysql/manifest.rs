@@ -1,0 +1,137 @@
+//! The last file of a dump: what all other files hold, with their hashes, and what could not be saved.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::catalog::Table;
+use super::column::Column;
+use super::cut::Cut;
+use crate::dump::Unsaved;
+
+/// Its name sorts behind everything else, so that it cannot exist unless everything else came before.
+pub(super) const NAME: &str = "zz-manifest.json";
+
+/// Raised when an older program could misread a dump.
+pub(super) const FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub format: u32,
+    pub engine: String,
+    /// As the server calls itself.
+    pub version: String,
+    pub server_id: String,
+    pub schema: String,
+    /// Of the snapshot, by the server's clock.
+    pub moment: Timestamp,
+    /// `consistent-snapshot`; with tables of other engines, `consistent-snapshot+lock-tables`.
+    pub consistency: String,
+    /// Where the binary log stood, in the server's own words, if it keeps one and lets us know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binlog: Option<String>,
+    pub sql_mode: String,
+    pub character_set: String,
+    pub collation: String,
+    pub tables: Vec<TableEntry>,
+    /// README and definitions.
+    pub files: Vec<FileEntry>,
+    pub objects: u64,
+    pub unsaved: Vec<Unsaved>,
+    /// Everything that is listed here was written; what is listed as unsaved could not be had.
+    pub complete: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TableEntry {
+    pub name: String,
+    pub engine: String,
+    pub rows: u64,
+    pub bytes: u64,
+    pub cut: Cut,
+    pub columns: Vec<Column>,
+    /// Names of the columns that order the rows; empty if the server chose the order.
+    pub key: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub versioned: bool,
+    /// The path of the definition.
+    pub definition: String,
+    /// The engine has no snapshots and the table could not be locked: its rows may be of several moments.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlocked: bool,
+    /// An order-free sum of row hashes, for tables without a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_sum: Option<String>,
+    /// In the order of the rows.
+    pub files: Vec<FileEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileEntry {
+    pub path: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows: u64,
+    pub bytes: u64,
+    pub blake3: String,
+}
+
+impl FileEntry {
+    pub(super) fn of(path: &Path, data: &[u8], rows: u64) -> Self {
+        Self {
+            path: path.to_string_lossy().into_owned(),
+            rows,
+            bytes: data.len() as u64,
+            blake3: hash_text(data),
+        }
+    }
+
+    /// These bytes are the file that was written.
+    pub(super) fn matches(&self, data: &[u8]) -> bool {
+        self.bytes == data.len() as u64 && self.blake3 == hash_text(data)
+    }
+}
+
+impl TableEntry {
+    pub(super) fn new(table: &Table, cut: Cut, definition: String) -> Self {
+        Self {
+            name: table.name.clone(),
+            engine: table.engine.clone(),
+            rows: 0,
+            bytes: 0,
+            cut,
+            columns: table.columns.clone(),
+            key: table.key.iter().map(|index| table.columns[*index].name.clone()).collect(),
+            versioned: table.versioned,
+            definition,
+            unlocked: false,
+            row_sum: None,
+            files: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, file: FileEntry) {
+        self.rows += file.rows;
+        self.bytes += file.bytes;
+        self.files.push(file);
+    }
+}
+
+impl Manifest {
+    pub(super) fn rows(&self) -> u64 {
+        self.tables.iter().map(|table| table.rows).sum()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.tables.iter().map(|table| table.bytes).sum()
+    }
+}
+
+pub(super) fn hash_text(data: &[u8]) -> String {
+    blake3::hash(data).to_hex().to_string()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

@@ -1,0 +1,94 @@
+//! `MariaDB` and `MySQL`: a dump of one moment as small text files, and a restore beside the live schema.
+//!
+//! Down: `feed` hands out files; `snapshot` fixes the moment; `reader`, `encode` and `cut` make rows into files. Up: `aside`
+//! tells the story of a load, `swap` that of the exchange.
+
+mod aside;
+mod catalog;
+mod column;
+mod cut;
+mod encode;
+mod fault;
+mod feed;
+mod infile;
+mod insert;
+mod intake;
+mod link;
+mod load;
+mod lock;
+mod manifest;
+mod names;
+mod objects;
+mod preflight;
+mod reader;
+mod readme;
+mod record;
+mod recreate;
+mod rights;
+mod row;
+mod server;
+mod session;
+mod snapshot;
+mod swap;
+mod verify;
+
+use std::path::PathBuf;
+
+use super::{Database, MysqlAddress, MysqlSpec, SideCopy};
+use crate::dump::{Feed, Shelf};
+use crate::error::Result;
+use crate::event::Cx;
+
+/// One schema on a server.
+#[derive(Debug)]
+pub struct Mysql {
+    spec: MysqlSpec,
+}
+
+impl Mysql {
+    pub fn new(spec: MysqlSpec) -> Self {
+        Self { spec }
+    }
+}
+
+impl Database for Mysql {
+    fn directory(&self) -> PathBuf {
+        let name = match &self.spec.address {
+            MysqlAddress::DefaultSocket => self.spec.schema.clone(),
+            other => format!("{}@{}", self.spec.schema, link::address_text(other)),
+        };
+        PathBuf::from("mysql").join(names::encode(&name))
+    }
+
+    fn describe(&self) -> String {
+        format!("MySQL schema {:?} on {}", self.spec.schema, link::address_text(&self.spec.address))
+    }
+
+    fn begin(&self, cx: &Cx) -> Result<Box<dyn Feed>> {
+        Ok(Box::new(feed::MysqlFeed::begin(&self.spec, self.directory(), cx)?))
+    }
+
+    fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
+        preflight::run(&self.spec, shelf, cx)
+    }
+
+    fn load_aside(&self, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
+        aside::load(&self.spec, shelf, token, cx)
+    }
+
+    fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {
+        swap::swap_in(&self.spec, copy, cx)
+    }
+
+    fn swap_back(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {
+        swap::swap_back(&self.spec, copy, cx)
+    }
+
+    fn owns(&self, copy: &SideCopy) -> bool {
+        copy.live == self.spec.schema
+    }
+
+    fn discard(&self, copy: &SideCopy, _cx: &Cx) -> Result<()> {
+        swap::discard(&self.spec, copy)
+    }
+}

@@ -1,0 +1,122 @@
+//! Whether a restore can work, found out before anything is touched.
+
+use super::aside::drop_schema;
+use super::fault::During;
+use super::intake::{self, Intake};
+use super::link::Link;
+use super::names::{beside, literal, qualified, quote};
+use super::row::text;
+use super::session::{Patience, pin};
+use super::{server, swap};
+use crate::database::{MysqlAddress, MysqlSpec};
+use crate::dump::Shelf;
+use crate::error::{Context, Error, Result};
+use crate::event::Cx;
+
+/// A restore holds the live schema and its copy; indexes come on top of what the dump has.
+const ROOM: u64 = 2;
+
+pub(super) fn run(spec: &MysqlSpec, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
+    let intake = intake::read(shelf)?;
+    for lost in &intake.manifest.unsaved {
+        cx.warn(format!("the dump does not hold {}: {}", lost.what, lost.why));
+    }
+    let mut link = Link::open(spec, None)?;
+    pin(&mut link, Patience(10))?;
+    versions(&mut link, &intake, cx)?;
+    probe(&mut link, spec)?;
+    if server::schema_exists(&mut link, &spec.schema)? {
+        swap::live_objects(&mut link, &spec.schema)?;
+        foreign(&mut link, &spec.schema)?;
+    }
+    room(&mut link, spec, &intake)
+}
+
+/// Creates and drops an empty schema with a table in it.
+fn probe(link: &mut Link, spec: &MysqlSpec) -> Result<()> {
+    let schema = beside(&spec.schema, "probe", &format!("{:08x}", rand::random::<u32>()));
+    let remedy = "the database user needs all rights on schemas beside its own; as root on the local socket it has them";
+    link.run(format!("CREATE DATABASE {}", quote(&schema))).during("try to create a schema").remedy(remedy)?;
+    let table = qualified(&schema, "probe");
+    let tried = link.run(format!("CREATE TABLE {table} (a INT PRIMARY KEY)")).during("try to create a table").remedy(remedy);
+    drop_schema(link, &schema)?;
+    tried
+}
+
+fn versions(link: &mut Link, intake: &Intake, cx: &Cx) -> Result<()> {
+    let here = server::facts(link)?;
+    let there = server::Facts { version: intake.manifest.version.clone(), ..here.clone() };
+    if here.is_mariadb() != there.is_mariadb() {
+        cx.warn(format!("the dump is of {} and the server is {}: definitions may not fit", there.version, here.version));
+    } else if here.number() < there.number() {
+        cx.warn(format!("the dump is of {} and the server is older: {}", there.version, here.version));
+    }
+    for collation in collations(intake) {
+        let sql = format!(
+            "SELECT 1 FROM information_schema.collations WHERE collation_name={0} OR {0} LIKE CONCAT('%\\_',collation_name)",
+            literal(&collation)
+        );
+        if link.first(sql).during("look for a collation")?.is_none() {
+            return Err(Error::failed(format!("the server does not know the collation {collation} that the dump uses"))
+                .with_remedy("restore to a server of the product and version of the dump"));
+        }
+    }
+    Ok(())
+}
+
+/// Every collation that a table's definition names.
+fn collations(intake: &Intake) -> std::collections::BTreeSet<String> {
+    let mut names = std::collections::BTreeSet::from([intake.manifest.collation.clone()]);
+    for ddl in &intake.tables {
+        let text = String::from_utf8_lossy(ddl);
+        for line in text.lines().filter(|line| line.starts_with("  `") || line.starts_with(')')) {
+            // A default or a comment comes behind the collation, and may say anything.
+            let head = line.split(['\'', '"']).next().unwrap_or_default();
+            let found = head.split_once("COLLATE").map(|(_, rest)| rest.trim_start_matches(['=', ' ']));
+            let word = found.and_then(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next());
+            names.extend(word.filter(|word| !word.is_empty()).map(ToOwned::to_owned));
+        }
+    }
+    names
+}
+
+/// Foreign keys of other schemas would follow the former tables and keep them from being removed.
+fn foreign(link: &mut Link, schema: &str) -> Result<()> {
+    let row = link
+        .first(format!(
+            "SELECT constraint_schema, table_name, constraint_name FROM information_schema.referential_constraints \
+             WHERE unique_constraint_schema={0} AND constraint_schema<>{0}",
+            literal(schema)
+        ))
+        .during("look for foreign keys of other schemas")?;
+    row.map_or(Ok(()), |row| {
+        Err(Error::failed(format!(
+            "table {:?} of schema {:?} refers to schema {schema:?} with the foreign key {:?}, which a swap would break",
+            text(&row, 1),
+            text(&row, 0),
+            text(&row, 2)
+        ))
+        .with_remedy("drop that foreign key for the time of the restore"))
+    })
+}
+
+/// Room for the copy, where the server's files are on this machine.
+fn room(link: &mut Link, spec: &MysqlSpec, intake: &Intake) -> Result<()> {
+    if matches!(spec.address, MysqlAddress::Tcp { .. }) {
+        return Ok(());
+    }
+    let row = link.first("SELECT @@datadir").during("ask where the data is")?;
+    let directory = row.map(|row| text(&row, 0)).unwrap_or_default();
+    // A server in a container names a directory that is not here.
+    if !std::path::Path::new(&directory).is_dir() {
+        return Ok(());
+    }
+    let space = nix::sys::statvfs::statvfs(directory.as_str()).with_context(|| format!("look at {directory}"))?;
+    let free = space.blocks_available().saturating_mul(space.fragment_size());
+    let wanted = intake.manifest.bytes().saturating_mul(ROOM);
+    if free < wanted {
+        return Err(Error::failed(format!("{directory} has {free} bytes free and the copy may take {wanted}"))
+            .with_remedy("make room on the database server's disk"));
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The README inside each dump: how to load it with nothing but the stock client and a shell.
+
+/// Its name sorts first among the files of a dump.
+pub(super) const NAME: &str = "README.txt";
+
+/// The text; it holds for every dump of this format, so that it never changes between runs.
+pub(super) const TEXT: &str = r#"This directory is one consistent moment of one MariaDB or MySQL schema.
+
+  schema/database.sql       CREATE DATABASE
+  schema/tables/*.sql       CREATE TABLE, one file per table, as the server printed it
+  schema/objects.jsonl      sequences, routines, packages, views, triggers, events: one JSON object per line, in the
+                            order of creation, with the sql_mode, character set and time zone each was created under
+  data/<table>/*/*.tsv      rows in the default format of LOAD DATA: tabs, newlines, backslash escapes, \N for NULL;
+                            every column in its own character set, times in UTC
+  zz-manifest.json          the real names of tables and columns, row counts, BLAKE3 hashes, and what could not be saved
+
+Lifeboat restores all of it, and checks it. To load the rows by hand with stock tools (needs bash, jq and the mariadb
+or mysql client; the target schema must be empty):
+
+  target=shop_copy          # the schema to fill
+  client="mariadb --local-infile=1 --default-character-set=binary --batch"     # add --user and --password as needed
+
+  $client -e "CREATE DATABASE \`$target\`"
+  setup="SET time_zone='+00:00', sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', foreign_key_checks=0"
+  maria="/*M!100200 SET check_constraint_checks=0 */; /*M!101100 SET system_versioning_insert_history=1 */"
+  jq -c 'select(.kind == "sequence") | .sql, .set_value' schema/objects.jsonl | jq -r '. + ";"' |
+    $client --default-character-set=utf8mb4 "$target"
+  jq -r '.tables[] | .definition' zz-manifest.json | while read -r file; do
+    { echo "$setup; $maria;"; cat "$file"; echo ';'; } | $client --default-character-set=utf8mb4 "$target"
+  done
+  jq -r '.tables[] | . as $t | .files[] | .path + "\t" + ({
+      table: $t.name | gsub("`"; "``"),
+      into: [$t.columns | to_entries[] | if .value.kind | IN("utf8", "enum-number", "bit") then "@v\(.key)"
+             else "`" + (.value.name | gsub("`"; "``")) + "`" end] | join(","),
+      set: [$t.columns | to_entries[] | ("`" + (.value.name | gsub("`"; "``")) + "`=") as $name | "@v\(.key)" as $v |
+            if .value.kind == "utf8" then $name + "CONVERT(\($v) USING utf8mb4)"
+            elif .value.kind == "enum-number" then $name + $v + "+0"
+            elif .value.kind == "bit" then $name + "CAST(CONV(HEX(\($v)),16,10) AS UNSIGNED)" else empty end] | join(",")
+    } | " INTO TABLE `\(.table)` CHARACTER SET binary (\(.into))" + if .set == "" then "" else " SET \(.set)" end
+      | @base64)' zz-manifest.json |
+  while IFS=$'\t' read -r file sql; do
+    $client "$target" -e "$setup; $maria; LOAD DATA LOCAL INFILE '$file'$(base64 -d <<<"$sql")" </dev/null
+  done
+
+Then create the objects of schema/objects.jsonl (field "sql", or "sql_hex" where the text is not UTF-8) in their order.
+"#;

@@ -1,0 +1,127 @@
+//! Objects created again, each under the session attributes it had when it was first created.
+
+use super::fault::{During, code_of, text_of};
+use super::link::Link;
+use super::names::{literal, qualified};
+use super::objects::{Object, ObjectKind};
+use super::session;
+use crate::error::{Error, Result};
+use crate::event::Cx;
+
+/// The server wants a right for objects that act as somebody else.
+const DEFINER_DENIED: u16 = 1227;
+
+/// Creates all of these in the session's default schema. Views may use each other in any order, so what fails is tried
+/// again as long as that gets further.
+pub(super) fn create(link: &mut Link, objects: &[&Object], cx: &Cx) -> Result<()> {
+    let mut waiting: Vec<&Object> = objects.to_vec();
+    while !waiting.is_empty() {
+        let mut failed = Vec::new();
+        for object in &waiting {
+            cx.go_on()?;
+            if let Err(error) = create_one(link, object, cx) {
+                match error {
+                    mysql_async::Error::Server(_) => failed.push((*object, error)),
+                    other => return Err(other).during(format!("create {}", label(object))),
+                }
+            }
+        }
+        if failed.len() == waiting.len() {
+            return give_up(&failed, cx).and_then(|()| restore_session(link));
+        }
+        waiting = failed.into_iter().map(|(object, _)| object).collect();
+    }
+    restore_session(link)
+}
+
+fn restore_session(link: &mut Link) -> Result<()> {
+    link.run("SET SESSION time_zone='+00:00', sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'")
+        .during("reset the session")?;
+    session::as_definitions(link).during("reset the session")
+}
+
+/// What was broken before may stay broken; anything else is an error.
+fn give_up(failed: &[(&Object, mysql_async::Error)], cx: &Cx) -> Result<()> {
+    for (object, error) in failed {
+        let text = format!("{}: {}", label(object), text_of(error));
+        if !object.broken {
+            return Err(Error::failed(format!("create {text}")));
+        }
+        cx.missed(label(object), format!("it was broken when it was saved, and the server refuses it: {}", text_of(error)));
+    }
+    Ok(())
+}
+
+fn create_one(link: &mut Link, object: &Object, cx: &Cx) -> Result<(), mysql_async::Error> {
+    attributes(link, object)?;
+    let sql = object.sql.bytes();
+    match link.run(sql.as_slice()) {
+        Err(error) if code_of(&error) == Some(DEFINER_DENIED) => {
+            let Some(sql) = without_definer(&sql) else { return Err(error) };
+            link.run(sql)?;
+            cx.warn(format!("{} now acts as the user of this restore: its former definer may not be set", label(object)));
+        }
+        other => other?,
+    }
+    if object.set_value.is_empty() { Ok(()) } else { link.run(object.set_value.as_str()) }
+}
+
+/// Sets the session so that the object stores the attributes it had.
+pub(super) fn attributes(link: &mut Link, object: &Object) -> Result<(), mysql_async::Error> {
+    session::as_definitions(link)?;
+    let time_zone = if object.time_zone.is_empty() { "+00:00" } else { &object.time_zone };
+    link.run(format!("SET SESSION sql_mode={}, time_zone={}", literal(&object.sql_mode), literal(time_zone)))?;
+    let (client, collation) = (&object.character_set_client, &object.collation_connection);
+    if collation.is_empty() {
+        return Ok(());
+    }
+    link.run(format!("SET SESSION collation_connection={}", literal(collation)))?;
+    // The text is stored in utf8mb4; only where it is plain ASCII does it read the same in the former character set.
+    if !client.is_empty() && client != "utf8mb4" && object.sql.bytes().is_ascii() {
+        link.run(format!("SET SESSION character_set_client={}", literal(client)))?;
+    }
+    Ok(())
+}
+
+/// Drops one object if it is there.
+pub(super) fn drop_object(link: &mut Link, schema: &str, kind: ObjectKind, name: &str) -> Result<()> {
+    let during = || format!("drop {} {name}", kind.sql().to_lowercase());
+    // The word PACKAGE exists in this dialect only.
+    let dialect = matches!(kind, ObjectKind::Package | ObjectKind::PackageBody);
+    if dialect {
+        link.run("SET SESSION sql_mode='ORACLE'").during(during())?;
+    }
+    link.run(format!("DROP {} IF EXISTS {}", kind.sql(), qualified(schema, name))).during(during())?;
+    if dialect { restore_session(link) } else { Ok(()) }
+}
+
+pub(super) fn label(object: &Object) -> String {
+    format!("{} {}", object.kind.sql().to_lowercase(), object.name)
+}
+
+/// The statement with its own user as the definer; `None` if it names no definer.
+fn without_definer(sql: &[u8]) -> Option<Vec<u8>> {
+    const WORD: &[u8] = b"DEFINER=";
+    let start = sql.windows(WORD.len()).position(|window| window == WORD)? + WORD.len();
+    let mut end = start;
+    let mut quoted = false;
+    while end < sql.len() && (quoted || !sql[end].is_ascii_whitespace()) {
+        quoted ^= sql[end] == b'`';
+        end += 1;
+    }
+    Some([&sql[..start], b"CURRENT_USER", &sql[end..]].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_definer_with_quotes_is_replaced() {
+        let sql = b"CREATE DEFINER=`a``b c`@`%` TRIGGER t BEFORE INSERT ON x FOR EACH ROW SET @a='DEFINER=x'";
+        let changed = without_definer(sql).expect("has a definer");
+        assert!(changed.starts_with(b"CREATE DEFINER=CURRENT_USER TRIGGER t "));
+        assert!(changed.ends_with(b"'DEFINER=x'"));
+        assert_eq!(without_definer(b"CREATE VIEW v AS SELECT 1"), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! Fixing the moment: one transaction sees all transactional tables, a lock holds the others until they are read.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use super::catalog::{self, Store, Table};
+use super::cut::Cut;
+use super::fault::{During, Sql, is_change, text_of};
+use super::link::Link;
+use super::lock::TableLock;
+use super::names::literal;
+use super::objects::{self, Objects};
+use super::rights;
+use super::row::{text, text_under};
+use super::session::{Patience, pin};
+use super::{reader, server};
+use crate::database::MysqlSpec;
+use crate::dump::Unsaved;
+use crate::error::{Context, Error, Result};
+use crate::event::Cx;
+
+/// How often a dump begins again because the schema was changed while it began.
+const TRIES: u32 = 3;
+
+const PATIENCE: Patience = Patience(10);
+
+/// A moment that is being held, and what there is at that moment.
+pub(super) struct Snapshot {
+    pub link: Link,
+    pub lock: Option<TableLock>,
+    pub moment: Timestamp,
+    pub server: server::Facts,
+    pub binlog: Option<String>,
+    pub definitions: Definitions,
+    /// How each table is to be cut, in the order of `definitions.tables`.
+    pub cuts: Vec<Cut>,
+    pub unsaved: Vec<Unsaved>,
+}
+
+/// Everything in a schema but its rows.
+pub(super) struct Definitions {
+    /// `CREATE DATABASE`, as bytes.
+    pub database: Vec<u8>,
+    pub tables: Vec<Table>,
+    pub objects: Objects,
+}
+
+/// Connects and fixes the moment; begins again if the schema changes meanwhile.
+pub(super) fn begin(spec: &MysqlSpec, cx: &Cx) -> Result<Snapshot> {
+    for round in 1..=TRIES {
+        cx.go_on()?;
+        match attempt(spec, cx)? {
+            Ok(snapshot) => return Ok(snapshot),
+            Err(why) => cx.note(format!(
+                "schema {:?} was changed while its dump began ({why}), attempt {round} of {TRIES}",
+                spec.schema
+            )),
+        }
+    }
+    Err(Error::failed(format!("schema {:?} was changed again and again while its dump began", spec.schema))
+        .with_remedy("run the backup again when no upgrade or migration is running"))
+}
+
+/// The inner error says what had changed; the outer one is final.
+fn attempt(spec: &MysqlSpec, cx: &Cx) -> Result<Result<Snapshot, String>> {
+    let mut link = Link::open(spec, Some(&spec.schema))?;
+    pin(&mut link, PATIENCE)?;
+    let server = server::facts(&mut link)?;
+    let lock = lock_plain_tables(spec, &mut link, cx)?;
+    link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").during("begin a snapshot")?;
+    let moment = moment(&mut link)?;
+    let binlog = server::binlog_position(&mut link)?;
+    let definitions = read(&mut link, &spec.schema)?;
+    let cuts = match plan(&mut link, &spec.schema, &definitions.tables) {
+        Ok(cuts) => cuts,
+        Err(error) if is_change(&error) => return Ok(Err(text_of(&error))),
+        Err(error) => return Err(error).during(format!("look at the tables of schema {:?}", spec.schema)),
+    };
+    let mut unsaved = rights::missing(&mut link, &spec.schema)?;
+    unsaved.extend(definitions.objects.unsaved.iter().cloned());
+    Ok(Ok(Snapshot { link, lock, moment, server, binlog, definitions, cuts, unsaved }))
+}
+
+/// All definitions of a schema, read by a session whose default it is.
+pub(super) fn read(link: &mut Link, schema: &str) -> Result<Definitions> {
+    Ok(Definitions {
+        database: server::show_create_database(link, schema)?,
+        tables: catalog::tables(link, schema)?,
+        objects: objects::objects(link, schema)?,
+    })
+}
+
+/// Touches every table that has rows, which makes the server find out now if it cannot show them as of the snapshot.
+fn plan(link: &mut Link, schema: &str, tables: &[Table]) -> Sql<Vec<Cut>> {
+    // Going back to the savepoint frees the locks that keep definitions from being changed: whoever waits for one
+    // makes everybody else wait behind him.
+    link.run("SAVEPOINT looked")?;
+    let cuts = tables
+        .iter()
+        .map(|table| match table.store() {
+            Store::Transactional | Store::Plain => reader::plan(link, schema, table),
+            Store::Elsewhere(_) | Store::Nothing => Ok(Cut::Content),
+        })
+        .collect::<Sql<Vec<_>>>()?;
+    link.run("ROLLBACK TO SAVEPOINT looked")?;
+    Ok(cuts)
+}
+
+fn lock_plain_tables(spec: &MysqlSpec, link: &mut Link, cx: &Cx) -> Result<Option<TableLock>> {
+    let rows = link
+        .rows(format!(
+            "SELECT table_name, engine FROM information_schema.tables WHERE table_schema={} AND table_type='BASE TABLE'",
+            literal(&spec.schema)
+        ))
+        .during(format!("list the tables of schema {:?}", spec.schema))?;
+    let plain: Vec<_> = rows
+        .iter()
+        .filter(|row| Table::store_of(&text(row, 1).to_lowercase()) == Store::Plain)
+        .map(|row| text(row, 0))
+        .collect();
+    if plain.is_empty() {
+        return Ok(None);
+    }
+    match TableLock::take(spec, &plain)? {
+        Ok(lock) => Ok(Some(lock)),
+        Err(why) => {
+            cx.warn(format!(
+                "{} tables of schema {:?} have an engine without snapshots and could not be locked ({why}): their rows \
+                 may be of different moments",
+                plain.len(),
+                spec.schema
+            ));
+            Ok(None)
+        }
+    }
+}
+
+/// The server's clock, now.
+fn moment(link: &mut Link) -> Result<Timestamp> {
+    let row = link.first("SELECT UTC_TIMESTAMP(6) AS now").during("ask the server for the time")?;
+    let text = row.as_ref().map(|row| text_under(row, "now")).unwrap_or_default();
+    let civil: DateTime = text.parse().with_context(|| format!("read the server's time {text:?}"))?;
+    Ok(civil.to_zoned(TimeZone::UTC).context("read the server's time")?.timestamp())
+}

@@ -1,0 +1,65 @@
+//! `SQLite`: a consistent copy as page-aligned pieces, and a restore that is one atomic exchange of files.
+
+mod copy;
+mod feed;
+mod intake;
+mod manifest;
+mod swap;
+
+use std::path::PathBuf;
+
+use super::{Database, SideCopy, SqliteSpec};
+use crate::dump::{Feed, Shelf};
+use crate::error::{Context, Result};
+use crate::event::Cx;
+
+/// One database file.
+#[derive(Debug)]
+pub struct Sqlite {
+    spec: SqliteSpec,
+}
+
+impl Sqlite {
+    pub fn new(spec: SqliteSpec) -> Self {
+        Self { spec }
+    }
+}
+
+impl Database for Sqlite {
+    fn directory(&self) -> PathBuf {
+        PathBuf::from("sqlite").join(super::filename::encode(&self.spec.path.to_string_lossy()))
+    }
+
+    fn describe(&self) -> String {
+        format!("SQLite file {}", self.spec.path.display())
+    }
+
+    fn begin(&self, cx: &Cx) -> Result<Box<dyn Feed>> {
+        let feed = feed::SqliteFeed::begin(&self.spec, self.directory(), cx);
+        Ok(Box::new(feed.with_context(|| format!("dump {}", self.describe()))?))
+    }
+
+    fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
+        swap::preflight(&self.spec.path, shelf, cx).with_context(|| format!("prepare to restore {}", self.describe()))
+    }
+
+    fn load_aside(&self, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
+        intake::load(&self.spec.path, shelf, token, cx).with_context(|| format!("load {}", self.describe()))
+    }
+
+    fn swap_in(&self, copy: &SideCopy, _cx: &Cx) -> Result<()> {
+        swap::swap_in(copy).with_context(|| format!("put the restored {} in place", self.describe()))
+    }
+
+    fn swap_back(&self, copy: &SideCopy, _cx: &Cx) -> Result<()> {
+        swap::swap_back(copy).with_context(|| format!("put the former {} back", self.describe()))
+    }
+
+    fn owns(&self, copy: &SideCopy) -> bool {
+        intake::real_path(&self.spec.path).is_ok_and(|path| path.as_os_str() == copy.live.as_str())
+    }
+
+    fn discard(&self, copy: &SideCopy, _cx: &Cx) -> Result<()> {
+        swap::discard(copy).with_context(|| format!("clean up beside {}", self.describe()))
+    }
+}

@@ -1,0 +1,138 @@
+//! A private `MariaDB` server for one test: its own data, its own socket, no network, gone when dropped.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use lifeboat::database::{MysqlAddress, MysqlSpec};
+use lifeboat::sys::secret::Secret;
+use tempfile::TempDir;
+
+pub(crate) struct MariaDb {
+    directory: TempDir,
+    server: Child,
+}
+
+impl MariaDb {
+    pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts with further options of mariadbd.
+    pub(crate) fn start_with(options: &[&str]) -> Self {
+        let directory = tempfile::Builder::new().prefix("lifeboat-mariadb-").tempdir().expect("make a directory");
+        let data = directory.path().join("data");
+        let installed = Command::new("mariadb-install-db")
+            .args(["--no-defaults", "--user=root", "--skip-test-db", "--auth-root-authentication-method=socket"])
+            .arg(format!("--datadir={}", data.display()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("run mariadb-install-db");
+        assert!(installed.success(), "mariadb-install-db failed");
+        let log = File::create(directory.path().join("log")).expect("create a log");
+        let server = Command::new("mariadbd")
+            .args(["--no-defaults", "--user=root", "--skip-networking", "--innodb-flush-log-at-trx-commit=0"])
+            .args(["--innodb-buffer-pool-size=96M", "--max-allowed-packet=256M"])
+            .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--socket={}", directory.path().join("sock").display()))
+            .arg(format!("--pid-file={}", directory.path().join("pid").display()))
+            .args(options)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("start mariadbd");
+        let started = Self { directory, server };
+        started.wait();
+        started
+    }
+
+    fn wait(&self) {
+        let begun = Instant::now();
+        while self.client(None).arg("-e").arg("SELECT 1").output().is_ok_and(|out| !out.status.success()) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "mariadbd did not start: {}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().join("sock")
+    }
+
+    /// As root over the socket, without a password.
+    pub(crate) fn spec(&self, schema: &str) -> MysqlSpec {
+        MysqlSpec {
+            schema: schema.to_owned(),
+            address: MysqlAddress::Socket(self.socket()),
+            user: "root".to_owned(),
+            password: None,
+        }
+    }
+
+    pub(crate) fn spec_of(&self, schema: &str, user: &str, password: &str) -> MysqlSpec {
+        MysqlSpec { user: user.to_owned(), password: Some(Secret::new(password)), ..self.spec(schema) }
+    }
+
+    /// The stock client, ready to be given more arguments.
+    pub(crate) fn client(&self, schema: Option<&str>) -> Command {
+        let mut command = Command::new("mariadb");
+        command
+            .arg("--no-defaults")
+            .arg(format!("--socket={}", self.socket().display()))
+            .args(["--user=root", "--default-character-set=utf8mb4", "--max-allowed-packet=1G", "--batch"])
+            .args(schema)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs statements and returns the rows that came, without headings; panics on an error.
+    pub(crate) fn sql(&self, schema: &str, sql: &str) -> String {
+        let schema = (!schema.is_empty()).then_some(schema);
+        let mut child = self
+            .client(schema)
+            .arg("--skip-column-names")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start mariadb");
+        let mut input = child.stdin.take().expect("has an input");
+        let text = sql.to_owned();
+        let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
+        let output = child.wait_with_output().expect("run mariadb");
+        writer.join().expect("join").expect("write statements");
+        assert!(output.status.success(), "{}\n{sql:.300}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Names of all schemas that are not the server's own.
+    pub(crate) fn schemas(&self) -> Vec<String> {
+        let own = ["information_schema", "mysql", "performance_schema", "sys"];
+        let all = self.sql("", "SELECT schema_name FROM information_schema.schemata ORDER BY 1");
+        all.lines().filter(|name| !own.contains(name)).map(ToOwned::to_owned).collect()
+    }
+
+    /// Ends the server at once, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.server.kill().expect("kill mariadbd");
+        self.server.wait().expect("wait for mariadbd");
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        Path::new(self.directory.path()).join("data")
+    }
+}
+
+impl Drop for MariaDb {
+    fn drop(&mut self) {
+        // Nothing of it is wanted any more, so that an abrupt end does no harm; it may have ended already.
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
