@@ -1,6 +1,6 @@
 //! `lifeboat forget` and `lifeboat check`.
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::args::{Check, Forget};
 use super::output::{bytes, count, table};
@@ -60,7 +60,7 @@ pub(super) fn check(session: &Session<'_>, args: &Check) -> Done {
     });
     let (report, moved) = result?;
     let code = if report.damages.is_empty() { SUCCESS } else { Kind::Failed.exit_code() };
-    session.output.result(code, &json!({ "report": report, "moved": moved }), |out| {
+    session.output.result(code, &Document { report: &report, moved: &moved }, |out| {
         describe(&report, out)?;
         for file in &moved {
             writeln!(out, "set aside as damaged/{}", file.replace('/', "-"))?;
@@ -72,6 +72,12 @@ pub(super) fn check(session: &Session<'_>, args: &Check) -> Done {
         }
         Ok(())
     })
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    report: &'a CheckReport,
+    moved: &'a [String],
 }
 
 fn describe(report: &CheckReport, out: &mut dyn std::io::Write) -> std::io::Result<()> {

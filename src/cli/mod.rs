@@ -15,6 +15,7 @@ mod restore;
 mod snapshots;
 
 use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use clap::{CommandFactory, Parser};
@@ -22,7 +23,7 @@ use clap::{CommandFactory, Parser};
 use self::args::{Cli, Command, Global};
 use self::output::Output;
 use crate::config::Config;
-use crate::error::{Context, Kind, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::event::{Cancel, Cx};
 use crate::run::Job;
 use crate::sys::signal;
@@ -47,7 +48,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let asked = cancel.clone();
     let result = signal::on_stop(move |_| asked.cancel()).and_then(|()| {
         let session = Session { global: &cli.global, output: &output, cancel };
-        dispatch(&session, &cli.command)
+        // Exit codes are a contract: not even a mistake of ours may bring another one.
+        catch_unwind(AssertUnwindSafe(|| dispatch(&session, &cli.command)))
+            .unwrap_or_else(|_| Err(Error::failed("an internal error, described above; please report it")))
     });
     result.unwrap_or_else(|error| {
         output.error(&error);

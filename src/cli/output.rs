@@ -29,7 +29,7 @@ impl Output {
     ) -> Done {
         let mut out = io::stdout().lock();
         let written = if self.json {
-            let document = json!({ "exit_code": code, "result": document });
+            let document = Envelope { exit_code: code, result: document };
             serde_json::to_writer_pretty(&mut out, &document).map_err(io::Error::from).and_then(|()| writeln!(out))
         } else {
             text(&mut out)
@@ -83,6 +83,13 @@ impl Output {
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
     }
+}
+
+/// What every successful command prints with `--json`.
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    exit_code: u8,
+    result: &'a T,
 }
 
 /// A reader that went away (`| head`) has seen enough.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::args::Restore;
 use super::browse::mark;
@@ -41,13 +41,19 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
         run::execute(RunKind::Restore, &job, "manual", &cx, || run::restore(&job, &request, &cx).map(|done| (done, None)));
     let restored = result?;
     let code = state.outcome.map_or(SUCCESS, Outcome::exit_code);
-    session.output.result(code, &json!({ "restored": restored, "run": state }), |out| {
+    session.output.result(code, &Document { restored: &restored, run: &state }, |out| {
         if restored.dry_run {
             describe(&restored.preview, out)?;
             return writeln!(out, "nothing was changed");
         }
         tell(&restored, &state, args, out)
     })
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    restored: &'a Restored,
+    run: &'a RunState,
 }
 
 /// Files alone, or a restore elsewhere, need no login to any database; nor a site that is still there.

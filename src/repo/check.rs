@@ -75,6 +75,7 @@ pub enum DamageKind {
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Affected {
     pub count: u64,
+    #[serde(serialize_with = "crate::sys::fs::all_shown")]
     pub paths: Vec<PathBuf>,
 }
 

@@ -28,6 +28,7 @@ pub struct Changes {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
     pub kind: ChangeKind,
+    #[serde(serialize_with = "crate::sys::fs::shown")]
     pub path: PathBuf,
 }
 

@@ -15,6 +15,7 @@ use crate::error::Result;
 #[derive(Clone, Debug, Serialize)]
 pub struct Entry {
     /// Absolute, as in the snapshot.
+    #[serde(serialize_with = "crate::sys::fs::shown")]
     pub path: PathBuf,
     /// `file`, `dir`, `symlink`, …: restic's names.
     pub kind: String,

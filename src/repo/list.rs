@@ -21,6 +21,7 @@ pub struct Snapshot {
     /// Restic's `host`.
     pub site: String,
     pub tags: Vec<String>,
+    #[serde(serialize_with = "crate::sys::fs::all_shown")]
     pub paths: Vec<PathBuf>,
     /// The site's root among the paths, where we made the snapshot.
     pub root: Option<PathBuf>,

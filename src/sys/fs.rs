@@ -51,6 +51,16 @@ pub fn exchange(one: &Path, other: &Path) -> Result<()> {
     sync_directory(parent(other)?)
 }
 
+/// Serialises a path for people and programs; a name that is no text shows its bytes as `\u{fffd}` instead of failing.
+pub fn shown<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
+}
+
+/// The same for several paths.
+pub fn all_shown<S: serde::Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(paths.iter().map(|path| path.display().to_string()))
+}
+
 /// `name` with something appended, in the same directory.
 pub fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

@@ -1,7 +1,12 @@
+//! All tests that look at Lifeboat from the outside, as one binary.
+
 mod config;
+mod database;
+mod hardship;
+mod mariadb;
 mod schedule;
 mod site;
 mod storage;
-mod database;
-mod mariadb;
+mod story;
 mod tidy;
+mod world;

@@ -1,0 +1,8 @@
+//! What goes wrong, made to go wrong: steps that fail, processes that die, storages that rot, others in the way.
+
+mod damage;
+mod exit_codes;
+mod faults;
+mod kill;
+mod locks;
+mod secrets;

@@ -1,0 +1,4 @@
+//! The main job, from the outside: back up, damage, restore, and prove that everything is as it was.
+
+mod files;
+pub(crate) mod wordpress;
