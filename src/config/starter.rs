@@ -10,8 +10,8 @@ use super::secret::{Privacy, SecretRef};
 use crate::error::{Error, Result};
 use crate::site;
 
-const PASSWORD_ADVICE: &str = "\
-  # Without this password, or the key file, nobody can read the backups. Keep a copy of it elsewhere.\n";
+const PASSWORD_ADVICE: &str =
+    "  # Without this password, or the key file, nobody can read the backups. Keep a copy of it elsewhere.\n";
 
 /// What `lifeboat init` was told.
 #[derive(Clone, Debug)]

@@ -33,16 +33,14 @@ fn a_backup_killed_at_random_moments_harms_nothing() {
         std::thread::sleep(Duration::from_millis(random.random_range(0..=u64::try_from(whole.as_millis()).unwrap())));
         child.kill().unwrap();
         died += u32::from(!child.wait().unwrap().success());
+        // Restic judges the lock of the dead as we do: stale, because its process is gone.
+        world.restic(&["unlock"]).expect(0);
         let checked = world.restic(&["check"]);
         assert_eq!(checked.code, 0, "round {round}\n{}\n{}", checked.out, checked.err);
-        world.restic(&["unlock"]).expect(0);
     }
     assert!(died > KILLS / 4, "only {died} of {KILLS} were killed in time: the test proves nothing");
     world.backup();
     world.restic_is_content();
-    // No lock of the dead stays in anybody's way.
-    let again = world.command(&["backup"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    drop(again.wait_with_output());
 }
 
 #[test]

@@ -70,7 +70,9 @@ fn we_respect_the_locks_of_a_running_restic() {
         world.json(0, &["backup", "--no-rotation"]);
     }
     world.json(3, &["backup"]);
-    drop(restic.stdin.take());
+    let mut input = restic.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, b"something").unwrap();
+    drop(input);
     assert!(restic.wait().unwrap().success());
     world.json(0, &["backup"]);
 }
