@@ -7,7 +7,7 @@ use super::output::{bytes, count, table};
 use super::{Done, SUCCESS, Session};
 use crate::error::{Error, Kind};
 use crate::event::RunKind;
-use crate::repo::{CheckReport, CheckSpec, ReadData};
+use crate::repo::{CheckReport, CheckSpec, DamageKind, ReadData};
 use crate::run::{self, ForgetRequest, Forgotten};
 
 pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
@@ -67,7 +67,7 @@ pub(super) fn check(session: &Session<'_>, args: &Check) -> Done {
         }
         if !moved.is_empty() {
             writeln!(out, "the index was rebuilt; the next backup stores anew what the live site still has")?;
-        } else if !report.damages.is_empty() {
+        } else if report.damages.iter().any(|damage| damage.kind != DamageKind::Missing) {
             writeln!(out, "`lifeboat check --repair` sets these files aside and rebuilds the index")?;
         }
         Ok(())

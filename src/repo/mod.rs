@@ -41,6 +41,7 @@ pub use walk::{Patterns, left_out};
 
 pub use rustic_core::repofile::Node;
 
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,6 +59,9 @@ use self::seal::Seal;
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Cx;
 use crate::sys::secret::Secret;
+
+/// For an index that cannot be read.
+const REPAIR: &str = "`lifeboat check` names the damaged index file, `lifeboat check --repair` rebuilds it from the packs";
 
 /// Where the repository is inside its storage, and what opens it.
 #[derive(Clone, Debug)]
@@ -179,16 +183,30 @@ fn opening_error(error: Box<RusticError>) -> Error {
         return Error::new(Kind::WrongPassword, "the password opens no key of this repository")
             .with_remedy("look at `repository.password`; `lifeboat key list` on a node that still has the key shows who made which key");
     }
-    if error.is_code("C001") {
+    if has_code(&error, "C001") {
         return Error::new(Kind::WrongPassword, "the key file does not belong to this repository, or its config file is damaged")
             .with_remedy("move the key file away to open the repository by its password");
     }
     engine_error(error)
 }
 
-/// The engine writes pages; a line has to do, without its offer to report bugs upstream.
+/// The engine's code of an error, of itself or of what caused it.
+fn has_code(error: &RusticError, code: &str) -> bool {
+    error.is_code(code) || error.source().is_some_and(|cause| cause.to_string().contains(&format!("errors/{code}")))
+}
+
+/// The engine writes pages, with backtraces of its own; a line has to do.
 fn one_line(error: &RusticError) -> String {
-    let text = error.display_log();
+    let text = error.display_log().split_whitespace().collect::<Vec<_>>().join(" ");
     let text = text.strip_prefix("Error: ").unwrap_or(&text);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let end = ["For more information, see", "Some additional details", "Backtrace:", ": (source:"]
+        .iter()
+        .filter_map(|noise| text.find(noise))
+        .min()
+        .unwrap_or(text.len());
+    let mut line = text[..end].trim().to_owned();
+    while let Some((before, after)) = line.split_once(" (kind: related to ") {
+        line = format!("{before}{}", after.split_once(')').map_or("", |(_, rest)| rest));
+    }
+    line.replace("`rustic_core` experienced an error related to ", "").trim_end_matches([':', ' ', '.']).to_owned()
 }

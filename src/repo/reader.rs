@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::list::Snapshot;
 use super::manifest::{DUMPS, MANIFEST, Manifest, VIRTUAL};
-use super::{Repo, engine_error};
+use super::{REPAIR, Repo, engine_error};
 use crate::dump::Shelf;
 use crate::error::{Context, Error, Result};
 
@@ -32,7 +32,7 @@ impl Repo {
             .to_indexed()
             .map_err(engine_error)
             .context("read the index")
-            .remedy("`lifeboat check` names the damaged index file, `lifeboat check --repair` rebuilds it from the packs")?;
+            .remedy(REPAIR)?;
         Ok(Reader { engine: Arc::new(engine) })
     }
 }

@@ -1,11 +1,14 @@
 //! After a check found damage: set the damaged files aside and make the index true again, so that the next backup stores
 //! anew whatever the live site still has.
 
-use rustic_core::RepairIndexOptions;
+use rustic_core::repofile::SnapshotFile;
+use rustic_core::{Id, RepairIndexOptions};
 
-use super::check::{CheckReport, DamageKind};
+use super::check::{CheckReport, CheckSpec, DamageKind};
+use super::list::{INCOMPLETE, Snapshot};
 use super::{Repo, engine_error};
 use crate::error::{Context, Result};
+use crate::event::Cx;
 use crate::sys::fs::sync_directory;
 
 /// Below the repository; restic and we never look there.
@@ -14,7 +17,7 @@ const ASIDE: &str = "damaged";
 impl Repo {
     /// Moves damaged packs, indexes and snapshots into `damaged/` and rebuilds the index from what is left. Nothing is
     /// deleted. Needs the exclusive lock.
-    pub fn repair(&self, report: &CheckReport) -> Result<Vec<String>> {
+    pub fn repair(&self, report: &CheckReport, cx: &Cx) -> Result<Vec<String>> {
         let aside = self.directory.join(ASIDE);
         let mut moved = Vec::new();
         for damage in &report.damages {
@@ -34,6 +37,24 @@ impl Repo {
             .repair_index(&RepairIndexOptions::default(), false)
             .map_err(engine_error)
             .context("rebuild the index")?;
+        self.mark_damaged(cx)?;
         Ok(moved)
+    }
+
+    /// A snapshot that lost something is no complete one any more: restores pass it over and rotation does not count it.
+    fn mark_damaged(&self, cx: &Cx) -> Result<()> {
+        let damages = self.check(&CheckSpec::default(), cx)?.damages;
+        let lost = |snapshot: &Snapshot| damages.iter().any(|damage| damage.affects.contains_key(snapshot.short_id()));
+        let engine = self.engine()?;
+        for snapshot in self.snapshots()?.into_iter().filter(|snapshot| snapshot.complete && lost(snapshot)) {
+            let id: Id = snapshot.id.parse().map_err(engine_error)?;
+            let mut file = engine.get_file::<SnapshotFile>(&id.into()).map_err(engine_error)?;
+            file.tags.add(INCOMPLETE.to_owned());
+            file.original.get_or_insert(id.into());
+            self.gate.while_open(|| engine.save_snapshots(vec![file]).map_err(engine_error))?;
+            engine.delete_snapshots(&[id.into()]).map_err(engine_error)?;
+            cx.note(format!("snapshot {} has lost something and is marked incomplete", snapshot.short_id()));
+        }
+        Ok(())
     }
 }

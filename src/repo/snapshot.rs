@@ -1,11 +1,14 @@
 //! Saving a snapshot: everything is read and stored first, and only what is whole is committed.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use rustic_core::repofile::SnapshotFile;
-use rustic_core::{BackupOptions, ParentOptions, SnapshotGroupCriterion, SnapshotOptions, StringList};
+use rustic_core::{
+    BackupOptions, IndexedIdsStatus, ParentOptions, Repository, SnapshotGroupCriterion, SnapshotOptions, StringList,
+};
 
 use super::ledger::Ledger;
 use super::list::{INCOMPLETE, Snapshot};
@@ -13,10 +16,12 @@ use super::manifest::{Manifest, VIRTUAL};
 use super::progress::Listening;
 use super::source::{Source, VirtualPart};
 use super::walk::{Patterns, Walk, total_size};
-use super::{Repo, engine_error};
+use super::{REPAIR, Repo, engine_error};
 use crate::dump::Feed;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
+
+type Engine = Repository<IndexedIdsStatus>;
 
 /// What goes into a snapshot.
 pub struct Contents {
@@ -41,14 +46,14 @@ impl Repo {
     /// else that goes wrong is an error, and then there is no snapshot.
     pub fn save(&self, contents: Contents, cx: &Cx) -> Result<Snapshot> {
         let _listening = Listening::start(cx);
-        let parent = self.parent_for(&contents)?;
+        let engine = self.engine()?.to_indexed_ids().map_err(engine_error).context("read the index").remedy(REPAIR)?;
+        let parent = self.parent_for(&contents, &engine, cx)?;
         let ledger = Arc::new(Ledger::new(cx));
         let manifest = Arc::new(Mutex::new(manifest_for(&contents)));
         let (paths, root) = (paths_of(&contents)?, contents.root.clone());
         let draft = draft(&contents)?;
         let source = sources(contents, parent.as_ref(), &ledger, &manifest)?;
 
-        let engine = self.engine()?.to_indexed_ids().map_err(engine_error).context("read the index")?;
         let archived = engine.archive(&options(parent.as_ref()), &source, draft, &paths);
         // The account knows better than the engine why it stopped; a broken storage is named before either.
         if let Some(failure) = self.gate.failure() {
@@ -71,12 +76,19 @@ impl Repo {
     }
 
     /// The newest snapshot of this site and root: what did not change since then is not read again.
-    fn parent_for(&self, contents: &Contents) -> Result<Option<Snapshot>> {
+    fn parent_for(&self, contents: &Contents, engine: &Engine, cx: &Cx) -> Result<Option<Snapshot>> {
         let root = contents.root.as_deref();
         let same = |snapshot: &Snapshot| {
             snapshot.site == contents.site && root.is_none_or(|root| snapshot.paths.iter().any(|path| path == root))
         };
-        Ok(self.snapshots()?.into_iter().rfind(same))
+        let newest = self.snapshots()?.into_iter().rfind(same);
+        Ok(newest.filter(|parent| {
+            let whole = has_all_trees(engine, parent);
+            if !whole {
+                cx.warn(format!("snapshot {} has lost some of its directories; everything is read anew", parent.short_id()));
+            }
+            whole
+        }))
     }
 }
 
@@ -102,6 +114,17 @@ fn sources(
     let (directories, feeds) = feeds.into_iter().unzip();
     let part = VirtualPart { feeds, directories, manifest: Arc::clone(manifest), moment: contents.moment };
     Ok(Source::new(root, walk, Some(part), Arc::clone(ledger), expected))
+}
+
+/// The engine takes a directory that equals the parent's for stored, without asking the index: with a parent that lost
+/// directories, the new snapshot would lose them too.
+fn has_all_trees(engine: &Engine, parent: &Snapshot) -> bool {
+    let (mut seen, mut pending) = (HashSet::from([parent.tree]), vec![parent.tree]);
+    while let Some(id) = pending.pop() {
+        let Ok(tree) = engine.get_tree(&id) else { return false };
+        pending.extend(tree.nodes.iter().filter_map(|node| node.subtree).filter(|subtree| seen.insert(*subtree)));
+    }
+    true
 }
 
 /// The engine counts what it put into the tree; anything it dropped without our knowing would show here.

@@ -51,7 +51,7 @@ pub fn check(job: &Job, spec: &CheckSpec, repair: bool, cx: &Cx) -> Result<(Chec
     let opened = open(&mut run, job, storage.as_ref(), mode, "check", cx)?;
     let report = run.step(Step::Check, || opened.repo.check(spec, cx))?;
     let moved = if repair && !report.damages.is_empty() {
-        run.step(Step::Check, || opened.repo.repair(&report))?
+        run.step(Step::Check, || opened.repo.repair(&report, cx))?
     } else {
         Vec::new()
     };
