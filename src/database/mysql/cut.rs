@@ -186,15 +186,21 @@ mod tests {
         let mut changed = all;
         changed.remove(50);
         let after = files(Cut::Content, changed);
-        let sizes = |pieces: &[Piece]| pieces.iter().rev().take(50).map(|piece| piece.rows).collect::<Vec<_>>();
+        let sizes =
+            |pieces: &[Piece]| pieces.iter().rev().take(50).map(|piece| piece.rows).collect::<Vec<_>>();
         assert_eq!(sizes(&before), sizes(&after));
     }
 
     #[test]
     fn the_step_follows_the_density_of_the_keys() {
-        let Cut::Key { step_bits, .. } = Cut::for_keys(1, 1_000_000, 100_000_000, 10) else { panic!("no range") };
+        let Cut::Key { step_bits, .. } = Cut::for_keys(1, 1_000_000, 100_000_000, 10) else {
+            panic!("no range")
+        };
         assert_eq!(step_bits, 10);
         assert_eq!(Cut::for_keys(5, 5, 0, 10), Cut::Key { step_bits: 17, digits: 10 });
-        assert!(matches!(Cut::for_keys(i128::from(i64::MIN), i128::from(u64::MAX), 1, 20), Cut::Key { step_bits: 63, .. }));
+        assert!(matches!(
+            Cut::for_keys(i128::from(i64::MIN), i128::from(u64::MAX), 1, 20),
+            Cut::Key { step_bits: 63, .. }
+        ));
     }
 }

@@ -41,12 +41,12 @@ use crate::event::Cx;
 
 /// One schema on a server.
 #[derive(Debug)]
-pub struct Mysql {
+pub(super) struct Mysql {
     spec: MysqlSpec,
 }
 
 impl Mysql {
-    pub fn new(spec: MysqlSpec) -> Self {
+    pub(super) fn new(spec: MysqlSpec) -> Self {
         Self { spec }
     }
 }
@@ -68,12 +68,12 @@ impl Database for Mysql {
         Ok(Box::new(feed::MysqlFeed::begin(&self.spec, self.directory(), cx)?))
     }
 
-    fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
-        preflight::run(&self.spec, shelf, cx)
+    fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<()> {
+        preflight::run(&self.spec, dump, cx)
     }
 
-    fn load_aside(&self, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
-        aside::load(&self.spec, shelf, token, cx)
+    fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
+        aside::load(&self.spec, dump, token, cx)
     }
 
     fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {

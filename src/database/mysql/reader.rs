@@ -104,7 +104,8 @@ impl Reader {
 pub(super) fn plan(link: &mut Link, schema: &str, table: &Table) -> Sql<Cut> {
     let (Some(digits), Some(index)) = (table.integer_key, table.key.first()) else { return Ok(Cut::Content) };
     let key = quote(&table.columns[*index].name);
-    let extent = link.first(format!("SELECT MIN({key}), MAX({key}) FROM {}", qualified(schema, &table.name)))?;
+    let extent =
+        link.first(format!("SELECT MIN({key}), MAX({key}) FROM {}", qualified(schema, &table.name)))?;
     let end = |place| extent.as_ref().and_then(|row| number::<i128>(row, place)).unwrap_or(0);
     Ok(Cut::for_keys(end(0), end(1), table.size, digits))
 }
@@ -127,6 +128,7 @@ impl RowSum {
 
 fn halves(hash: &blake3::Hash) -> (u64, u64) {
     let bytes = hash.as_bytes();
-    let half = |start: usize| bytes[start..start + 8].iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
+    let half =
+        |start: usize| bytes[start..start + 8].iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
     (half(0), half(8))
 }

@@ -38,6 +38,13 @@ pub(super) struct Snapshot {
     pub unsaved: Vec<Unsaved>,
 }
 
+impl Snapshot {
+    /// Whether tables without snapshots are still held.
+    pub(super) fn holds_lock(&mut self) -> bool {
+        self.lock.as_mut().is_some_and(TableLock::holds)
+    }
+}
+
 /// Everything in a schema but its rows.
 pub(super) struct Definitions {
     /// `CREATE DATABASE`, as bytes.

@@ -38,7 +38,12 @@ struct Names {
 impl Names {
     fn of(copy: &SideCopy) -> Self {
         let former = PathBuf::from(&copy.former);
-        Self { live: (&copy.live).into(), side: (&copy.side).into(), absent: sibling(&former, ABSENT), former }
+        Self {
+            live: (&copy.live).into(),
+            side: (&copy.side).into(),
+            absent: sibling(&former, ABSENT),
+            former,
+        }
     }
 
     fn sync(&self) -> Result<()> {
@@ -61,7 +66,8 @@ pub(super) fn preflight(path: &Path, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
     let directory = live.parent().unwrap_or(Path::new("/"));
     nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK)
         .with_context(|| format!("write to {}", directory.display()))?;
-    let space = nix::sys::statvfs::statvfs(directory).with_context(|| format!("look at {}", directory.display()))?;
+    let space =
+        nix::sys::statvfs::statvfs(directory).with_context(|| format!("look at {}", directory.display()))?;
     let free = space.blocks_available().saturating_mul(space.fragment_size());
     if free < manifest.bytes {
         return Err(Error::failed(format!(
@@ -128,8 +134,11 @@ pub(super) fn swap_back(copy: &SideCopy) -> Result<()> {
 pub(super) fn discard(copy: &SideCopy) -> Result<()> {
     let names = Names::of(copy);
     if !names.is_swapped()? && number(&names.former)?.is_some() {
-        return Err(Error::failed(format!("the swap of {} is half done: nothing is removed", names.live.display()))
-            .with_remedy("undo or finish the restore first"));
+        return Err(Error::failed(format!(
+            "the swap of {} is half done: nothing is removed",
+            names.live.display()
+        ))
+        .with_remedy("undo or finish the restore first"));
     }
     for path in [&names.side, &names.former] {
         remove(path)?;
@@ -166,7 +175,8 @@ fn settle(live: &Path) -> Result<()> {
 }
 
 fn in_use(live: &Path, why: &str) -> Error {
-    Error::failed(format!("bring {} to rest: {why}", live.display())).with_remedy("stop the application that uses it")
+    Error::failed(format!("bring {} to rest: {why}", live.display()))
+        .with_remedy("stop the application that uses it")
 }
 
 fn move_companions(from: &Path, to: &Path) -> Result<()> {
