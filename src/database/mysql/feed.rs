@@ -24,7 +24,7 @@ pub(super) struct MysqlFeed {
     snapshot: Snapshot,
     stage: Stage,
     /// Tables in the order of their directories, which is not that of their names.
-    waiting: VecDeque<(Table, Cut)>,
+    waiting: VecDeque<Table>,
     reading: Option<(Reader, TableEntry)>,
     definitions: VecDeque<DumpFile>,
     manifest: Manifest,
@@ -56,10 +56,8 @@ fn changed(what: &str) -> Error {
 impl MysqlFeed {
     pub(super) fn begin(spec: &MysqlSpec, directory: PathBuf, cx: &Cx) -> Result<Self> {
         let mut snapshot = snapshot::begin(spec, cx)?;
-        let mut waiting: Vec<_> =
-            std::iter::zip(snapshot.definitions.tables.iter().cloned(), std::mem::take(&mut snapshot.cuts))
-                .collect();
-        waiting.sort_by_cached_key(|(table, _)| encode(&table.name));
+        let mut waiting = snapshot.definitions.tables.clone();
+        waiting.sort_by_cached_key(|table| encode(&table.name));
         let definitions = definition_files(&snapshot.definitions)?;
         let manifest = empty_manifest(spec, &mut snapshot)?;
         for lost in &manifest.unsaved {
@@ -88,12 +86,13 @@ impl MysqlFeed {
                 }
                 self.finish_table(cx)?;
             }
-            let Some((table, cut)) = self.waiting.pop_front() else { return Ok(None) };
-            self.start_table(table, cut, cx)?;
+            let Some(table) = self.waiting.pop_front() else { return Ok(None) };
+            self.start_table(table, cx)?;
         }
     }
 
-    fn start_table(&mut self, table: Table, cut: Cut, cx: &Cx) -> Result<()> {
+    fn start_table(&mut self, table: Table, cx: &Cx) -> Result<()> {
+        let cut = Cut::new(table.integer_key);
         let definition = format!("schema/tables/{}.sql", encode(&table.name));
         let mut entry = TableEntry::new(&table, cut, definition);
         match table.store() {
@@ -137,7 +136,7 @@ impl MysqlFeed {
             }
         }
         self.manifest.tables.push(entry);
-        if self.waiting.iter().all(|(table, _)| table.store() != Store::Plain)
+        if self.waiting.iter().all(|table| table.store() != Store::Plain)
             && let Some(lock) = &mut self.snapshot.lock
         {
             lock.release();

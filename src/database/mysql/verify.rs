@@ -32,7 +32,7 @@ pub(super) fn compare(
                 entry.name
             ));
         }
-        if matches!(table.store(), catalog::Store::Transactional | catalog::Store::Plain) {
+        if table.has_rows() {
             rows(link, schema, table, entry, cx)?;
         }
     }

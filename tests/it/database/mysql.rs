@@ -167,6 +167,6 @@ fn a_second_dump_of_the_same_rows_has_the_same_files() {
         assert!((8..60).contains(&before.len()), "{table}: {}", before.len());
         let sizes = |files: &[Vec<u8>]| files.iter().map(Vec::len).collect::<Vec<_>>();
         let new = after.iter().filter(|file| !before.contains(file)).count();
-        assert_eq!(new, 1, "{table}: {:?} {:?}", sizes(&before), sizes(&after));
+        assert!((1..=2).contains(&new), "{table}: {new} of {:?} {:?}", sizes(&before), sizes(&after));
     }
 }
