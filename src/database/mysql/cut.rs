@@ -153,7 +153,6 @@ impl Cutter {
 
 /// The finalizer of splitmix64: neighbouring keys get unrelated numbers.
 fn mix(key: i128) -> u64 {
-    // Both halves of the range of 64-bit keys, signed and unsigned, are told apart well enough by their low bits.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -205,12 +204,12 @@ mod tests {
 
     #[test]
     fn many_files_are_spread_over_directories() {
-        let pieces = files(Cut::new(None), (0..2000).map(|key| (RowKey::hashed(mix(key)), 200 << 10)));
+        let pieces = files(Cut::new(None), (0..1500).map(|key| (RowKey::hashed(mix(key)), 100 << 10)));
         assert_ascending(&pieces);
         let directories: std::collections::BTreeSet<_> =
             pieces.iter().filter_map(|piece| piece.name.split('/').next()).collect();
-        assert!((3..20).contains(&directories.len()), "{directories:?}");
-        assert_ascending(&files(Cut::new(Some(10)), (0..2000).map(|key| (RowKey::integer(key), 200 << 10))));
+        assert!((2..20).contains(&directories.len()), "{directories:?}");
+        assert_ascending(&files(Cut::new(Some(10)), (0..1500).map(|key| (RowKey::integer(key), 100 << 10))));
     }
 
     #[test]

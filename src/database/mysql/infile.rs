@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::event::Cx;
 
 /// Files read ahead of the server.
-const AHEAD: usize = 4;
+const AHEAD: usize = 2;
 
 /// Bytes per packet.
 const CHUNK: usize = 256 << 10;

@@ -61,7 +61,11 @@ impl Database for Mysql {
     }
 
     fn describe(&self) -> String {
-        format!("MySQL schema {:?} on {}", self.spec.schema, link::address_text(&self.spec.address))
+        format!(
+            "MariaDB or MySQL schema {:?} on {}",
+            self.spec.schema,
+            link::address_text(&self.spec.address)
+        )
     }
 
     fn begin(&self, cx: &Cx) -> Result<Box<dyn Feed>> {

@@ -22,7 +22,8 @@ use crate::event::Cx;
 /// How often a dump begins again because the schema was changed while it began.
 const TRIES: u32 = 3;
 
-const PATIENCE: Patience = Patience(10);
+/// Somebody may be changing a table while we come to it; waiting for that keeps nobody else waiting.
+const PATIENCE: Patience = Patience(60);
 
 /// A moment that is being held, and what there is at that moment.
 pub(super) struct Snapshot {

@@ -45,6 +45,8 @@ pub(super) fn swap_in(spec: &MysqlSpec, copy: &SideCopy, cx: &Cx) -> Result<()> 
 /// The reverse of `swap_in`, from wherever it stopped. Ends with the removal of the former schema, so that a second call
 /// finds nothing to do.
 pub(super) fn swap_back(spec: &MysqlSpec, copy: &SideCopy, cx: &Cx) -> Result<()> {
+    // Half an undo is worse than a second of waiting.
+    let cx = &cx.shielded();
     let mut link = connect(spec)?;
     let Some(former) = Record::read(&mut link, &copy.former)? else {
         return drop_if_empty(&mut link, &copy.former);

@@ -82,10 +82,16 @@ pub(super) fn preflight(path: &Path, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
 
 pub(super) fn swap_in(copy: &SideCopy) -> Result<()> {
     let names = Names::of(copy);
+    let side = number(&names.side)?;
     if names.is_swapped()? {
-        return Ok(());
+        // An undo that stopped may have left the live file a second name; any other file there was never swapped in.
+        return if side.is_none() || side == number(&names.live)? {
+            Ok(())
+        } else {
+            Err(Error::failed(format!("{} was replaced by another program", names.live.display())))
+        };
     }
-    if number(&names.side)?.is_none() {
+    if side.is_none() {
         return Err(Error::failed(format!("{} is not there", names.side.display())));
     }
     if names.live.exists() {

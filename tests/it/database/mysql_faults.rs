@@ -239,3 +239,51 @@ fn nothing_is_locked_that_has_snapshots() {
     }
     assert_eq!((rows, newest), (4000, 0));
 }
+
+#[test]
+fn a_user_without_the_right_to_name_definers_restores_with_a_warning() {
+    let server = shop();
+    server.sql(
+        "shop",
+        "CREATE VIEW v AS SELECT id FROM a; CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1;
+         CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET NEW.id = NEW.id;
+         CREATE EVENT e ON SCHEDULE EVERY 1 DAY STARTS '2035-01-01' DO DELETE FROM a WHERE id < 0",
+    );
+    let (shelf, _) = collect(&*engine(server.spec("shop")), &Cx::silent()).expect("dump");
+    server
+        .sql("", "CREATE USER clerk@localhost IDENTIFIED BY 'pw'; GRANT ALL ON `shop%`.* TO clerk@localhost");
+    let database = engine(server.spec_of("shop", "clerk", "pw"));
+    // The function of somebody else is one that this user could not bring back.
+    let error = database.preflight(&shelf, &Cx::silent()).expect_err("hidden");
+    assert!(error.to_string().contains("function f"), "{error}");
+    server.sql("shop", "DROP FUNCTION f");
+    database.preflight(&shelf, &Cx::silent()).expect("preflight");
+    let (cx, heard) = Heard::context();
+    let copy = database.load_aside(&shelf, TOKEN, &cx).expect("load");
+    database.swap_in(&copy, &cx).expect("swap in");
+    assert!(
+        heard.all().iter().any(|event| event.contains("trigger t") && event.contains("definer")),
+        "{:?}",
+        heard.all()
+    );
+    assert_eq!(
+        server.sql("", "SELECT definer FROM information_schema.triggers WHERE trigger_name='t'").trim(),
+        "clerk@localhost"
+    );
+    database.swap_back(&copy, &cx).expect("swap back");
+    database.discard(&copy, &cx).expect("discard");
+    assert_eq!(server.schemas(), ["shop"]);
+}
+
+#[test]
+fn a_huge_row_passes_and_a_small_server_packet_is_an_error_in_words() {
+    let server = MariaDb::start_with(&["--local-infile=0"]);
+    server.sql("", "CREATE DATABASE shop; USE shop; CREATE TABLE t (id INT PRIMARY KEY, b LONGBLOB); INSERT INTO t VALUES (1, REPEAT(0xFF, 20000000))");
+    let database = engine(server.spec("shop"));
+    let (shelf, _) = collect(&*database, &Cx::silent()).expect("dump");
+    database.load_aside(&shelf, TOKEN, &Cx::silent()).expect("load");
+    server.sql("", "SET GLOBAL max_allowed_packet=1048576");
+    let error = database.load_aside(&shelf, "zzzzzzzz", &Cx::silent()).expect_err("too large");
+    assert!(error.to_string().contains("table \"t\""), "{error}");
+    assert!(!server.schemas().iter().any(|schema| schema.contains("zzzz")), "{:?}", server.schemas());
+}
