@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,22 +22,29 @@ impl MariaDb {
 
     /// Starts with further options of mariadbd.
     pub(crate) fn start_with(options: &[&str]) -> Self {
-        let directory = tempfile::Builder::new().prefix("lifeboat-mariadb-").tempdir().expect("make a directory");
+        let directory =
+            tempfile::Builder::new().prefix("lifeboat-mariadb-").tempdir().expect("make a directory");
         let data = directory.path().join("data");
         let installed = Command::new("mariadb-install-db")
-            .args(["--no-defaults", "--user=root", "--skip-test-db", "--auth-root-authentication-method=socket"])
+            .args([
+                "--no-defaults",
+                "--user=root",
+                "--skip-test-db",
+                "--auth-root-authentication-method=socket",
+            ])
             .arg(format!("--datadir={}", data.display()))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
+            // Servers in other containers that share /tmp may have our process number, and with it our file names.
+            .arg(format!("--tmpdir={}", directory.path().display()))
+            .output()
             .expect("run mariadb-install-db");
-        assert!(installed.success(), "mariadb-install-db failed");
+        assert!(installed.status.success(), "mariadb-install-db: {installed:?}");
         let log = File::create(directory.path().join("log")).expect("create a log");
         let server = Command::new("mariadbd")
             .args(["--no-defaults", "--user=root", "--skip-networking", "--innodb-flush-log-at-trx-commit=0"])
             .args(["--innodb-buffer-pool-size=96M", "--max-allowed-packet=256M"])
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", directory.path().join("sock").display()))
+            .arg(format!("--tmpdir={}", directory.path().display()))
             .arg(format!("--pid-file={}", directory.path().join("pid").display()))
             .args(options)
             .stdout(Stdio::null())
@@ -52,7 +59,7 @@ impl MariaDb {
     fn wait(&self) {
         let begun = Instant::now();
         while self.client(None).arg("-e").arg("SELECT 1").output().is_ok_and(|out| !out.status.success()) {
-            assert!(begun.elapsed() < Duration::from_secs(60), "mariadbd did not start: {}", self.log());
+            assert!(begun.elapsed() < Duration::from_mins(1), "mariadbd did not start: {}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -122,10 +129,6 @@ impl MariaDb {
     pub(crate) fn kill(&mut self) {
         self.server.kill().expect("kill mariadbd");
         self.server.wait().expect("wait for mariadbd");
-    }
-
-    pub(crate) fn data(&self) -> PathBuf {
-        Path::new(self.directory.path()).join("data")
     }
 }
 

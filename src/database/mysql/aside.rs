@@ -58,12 +58,12 @@ fn fill(link: &mut Link, copy: &SideCopy, shelf: &dyn Shelf, intake: &Intake, cx
     let schema = &copy.side;
     link.run(format!("USE {}", quote(schema))).during(format!("use schema {schema:?}"))?;
     let sequences = of_kind(intake, |kind| kind == ObjectKind::Sequence);
-    recreate::create(link, &sequences, cx)?;
+    recreate::create(link, schema, &sequences, cx)?;
     for (table, ddl) in std::iter::zip(&intake.manifest.tables, &intake.tables) {
         let ddl = in_schema(ddl, &intake.manifest.schema, schema);
         link.run(ddl).during(format!("create table {:?}", table.name))?;
     }
-    try_objects(link, intake, cx)?;
+    try_objects(link, schema, intake, cx)?;
     let way = choose(link)?;
     let mut filling = Filling { shelf, schema, way, done: 0, total: intake.manifest.rows() };
     for table in &intake.manifest.tables {
@@ -95,11 +95,11 @@ fn of_kind(intake: &Intake, wanted: impl Fn(ObjectKind) -> bool) -> Vec<&Object>
 
 /// Finds out before anything is swapped whether the server will take the objects: routines and views are created for
 /// real; triggers (which would keep their table from being moved) and events (which would run) are only parsed.
-fn try_objects(link: &mut Link, intake: &Intake, cx: &Cx) -> Result<()> {
+fn try_objects(link: &mut Link, schema: &str, intake: &Intake, cx: &Cx) -> Result<()> {
     let real = of_kind(intake, |kind| {
         !matches!(kind, ObjectKind::Sequence | ObjectKind::Trigger | ObjectKind::Event)
     });
-    recreate::create(link, &real, cx).context("try the objects of the dump")?;
+    recreate::create(link, schema, &real, cx).context("try the objects of the dump")?;
     for object in of_kind(intake, |kind| matches!(kind, ObjectKind::Trigger | ObjectKind::Event)) {
         let label = recreate::label(object);
         recreate::attributes(link, object).during(format!("try {label}"))?;
@@ -118,7 +118,8 @@ fn record(link: &mut Link, schema: &str, intake: &Intake) -> Result<()> {
     let sequences = intake.objects.iter().filter(|object| object.kind == ObjectKind::Sequence);
     let tables = intake.manifest.tables.iter().map(|table| table.name.clone());
     let tables = tables.chain(sequences.map(|sequence| sequence.name.clone())).collect();
-    let objects = intake.objects.iter().filter(|object| object.kind != ObjectKind::Sequence).cloned().collect();
+    let objects =
+        intake.objects.iter().filter(|object| object.kind != ObjectKind::Sequence).cloned().collect();
     let options = server::database_options(&intake.database, &intake.manifest.schema);
     Record::new(Some(&options), tables, objects).write(link, schema)
 }
@@ -138,7 +139,8 @@ impl Drop for Guard<'_> {
         }
         // On a new connection: the one that failed may be in the middle of a statement.
         if let Err(error) = remove(self.spec, &self.schema) {
-            self.cx.warn(format!("schema {:?} is left behind and may be dropped by hand: {error}", self.schema));
+            self.cx
+                .warn(format!("schema {:?} is left behind and may be dropped by hand: {error}", self.schema));
         }
     }
 }
@@ -163,8 +165,12 @@ pub(super) fn rebind_sequences(link: &mut Link, schema: &str, tables: &[String],
             other => other.during(format!("read the definition of table {table:?}"))?,
         };
         let wanted = format!("nextval({}.", quote(from));
-        for line in String::from_utf8_lossy(&ddl).lines().filter(|line| line.starts_with("  `") && line.contains(&wanted)) {
-            let column = line.trim().trim_end_matches(',').replace(&wanted, &format!("nextval({}.", quote(schema)));
+        for line in String::from_utf8_lossy(&ddl)
+            .lines()
+            .filter(|line| line.starts_with("  `") && line.contains(&wanted))
+        {
+            let column =
+                line.trim().trim_end_matches(',').replace(&wanted, &format!("nextval({}.", quote(schema)));
             link.run(format!("ALTER TABLE {} MODIFY COLUMN {column}", qualified(schema, table)))
                 .during(format!("set the default of a column of table {table:?}"))?;
         }

@@ -8,7 +8,7 @@ use super::column::{Column, Kind};
 use super::fault::{During, Sql};
 use super::link::Link;
 use super::names::{literal, qualified, quote};
-use super::row::{bytes, number, text, under};
+use super::row::{bytes, text, under};
 use crate::error::Result;
 
 /// Engines whose rows a snapshot shows as of one moment.
@@ -37,8 +37,6 @@ pub(super) struct Table {
     pub integer_key: Option<usize>,
     /// Rows carry their history.
     pub versioned: bool,
-    /// The server's estimate, in bytes.
-    pub size: u64,
 }
 
 /// How the rows of a table can be had.
@@ -70,6 +68,11 @@ impl Table {
         }
     }
 
+    /// The rows are in the table itself.
+    pub(super) fn has_rows(&self) -> bool {
+        matches!(self.store(), Store::Transactional | Store::Plain)
+    }
+
     /// The statement that reads all rows, in the order of the key, each value exact.
     pub(super) fn select(&self, schema: &str) -> String {
         let columns: Vec<_> = self.columns.iter().map(Column::select).collect();
@@ -93,7 +96,7 @@ pub(super) fn tables(link: &mut Link, schema: &str) -> Result<Vec<Table>> {
     let mut keys = keys(link, schema).during(during("keys"))?;
     let periods = periods(link, schema).during(during("row periods"))?;
     let found = link.rows(format!(
-        "SELECT table_name, table_type, engine, data_length FROM information_schema.tables WHERE table_schema={} \
+        "SELECT table_name, table_type, engine FROM information_schema.tables WHERE table_schema={} \
          AND table_type IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY table_name",
         literal(schema)
     ));
@@ -107,7 +110,6 @@ pub(super) fn tables(link: &mut Link, schema: &str) -> Result<Vec<Table>> {
             key: Vec::new(),
             integer_key: None,
             versioned: text(&row, 1) == "SYSTEM VERSIONED",
-            size: number(&row, 3).unwrap_or(0),
             name,
         };
         if table.versioned {
@@ -144,7 +146,8 @@ fn order(table: &mut Table, key: &[String]) {
         let ends = [table.columns.len() - 1, table.columns.len() - 2];
         places.extend(ends.into_iter().filter(|end| !key.contains(&table.columns[*end].name)));
     }
-    if key.len() == 1 {
+    // With a history, several rows have the same key.
+    if key.len() == 1 && !table.versioned {
         table.integer_key = digits(&table.columns[places[0]].sql_type);
     }
     table.key = places;

@@ -39,11 +39,11 @@ impl Kind {
             "enum" if has_empty_label(column_type) => Self::EnumNumber,
             "enum" => Self::Enum,
             "json" | "uuid" | "inet6" | "inet4" => Self::Utf8,
-            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "double" | "year" | "date"
-            | "datetime" | "timestamp" | "time" => Self::Plain,
-            "binary" | "varbinary" | "blob" | "tinyblob" | "mediumblob" | "longblob" | "vector" | "geometry"
-            | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring" | "multipolygon"
-            | "geometrycollection" | "geomcollection" => Self::Bytes,
+            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "decimal" | "double" | "year"
+            | "date" | "datetime" | "timestamp" | "time" => Self::Plain,
+            "binary" | "varbinary" | "blob" | "tinyblob" | "mediumblob" | "longblob" | "vector"
+            | "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+            | "multipolygon" | "geometrycollection" | "geomcollection" => Self::Bytes,
             _ => Self::Text,
         }
     }

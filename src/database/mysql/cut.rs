@@ -1,50 +1,60 @@
 //! Where one file of rows ends and the next begins, so that a change of a row touches one small file on every run.
+//!
+//! Each row decides by its own key and size whether a file ends behind it. No estimate of the server takes part: estimates
+//! move, and a rule that moves with them would make every file new.
 
 use serde::{Deserialize, Serialize};
 
 /// Size that files of rows aim at, in bytes: small ones make the second backup small, large ones the first.
-const TARGET: u64 = 128 << 10;
+const TARGET: u64 = 96 << 10;
 
 /// Files larger than this are cut anyway, in bytes; it bounds memory, together with the widest row.
 const LARGEST: usize = 1 << 20;
 
-/// No content cut before this many bytes: it evens out the sizes, which random cuts alone would scatter.
-const SMALLEST: u64 = TARGET / 2;
-
-/// Most files of one table; beyond that its files grow.
-const MOST_FILES: u64 = 1 << 16;
-
-/// Files per directory, as a power of two.
-const DIRECTORY_BITS: u32 = 8;
+/// One file in so many begins a directory.
+const PER_DIRECTORY: u64 = 256;
 
 /// The rule by which a table's rows are cut into files; kept in the manifest, so that a verification cuts alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "by")]
-pub(super) enum Cut {
-    /// Ranges of an integer key: `1 << step_bits` keys per file; `digits` is the width of the key in file names.
-    Key { step_bits: u32, digits: usize },
-    /// After rows that their own key and size select, independent of all other rows.
-    Content,
+pub(super) struct Cut {
+    /// Average size of a file, in bytes.
+    target: u64,
+    /// No cut before this many bytes: it evens out the sizes, which chance alone would scatter.
+    smallest: u64,
+    /// How many digits a key has in a file's name; without it files are numbered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digits: Option<usize>,
 }
 
 impl Cut {
-    /// The range width for a key between these two, in a table of about so many bytes. It depends on the density of the
-    /// keys, which hardly changes as a table grows: a changed width would make every file new.
-    pub(super) fn for_keys(first: i128, last: i128, bytes: u64, digits: usize) -> Self {
-        let span = u128::try_from(last - first).unwrap_or(0) + 1;
-        let per_file = u128::from(TARGET.max(bytes / MOST_FILES));
-        // What the server counts includes page overhead: half again of what the rows take as text.
-        let keys = span.saturating_mul(per_file).saturating_mul(3) / (2 * u128::from(bytes.max(1)));
-        Self::Key { step_bits: keys.max(1).ilog2().min(63), digits }
+    pub(super) const fn new(digits: Option<usize>) -> Self {
+        Self { target: TARGET, smallest: TARGET / 2, digits }
+    }
+
+    /// The chance of a cut is proportional to the size of the row, so that the average comes out right for all tables.
+    fn selects(self, hash: u64, size: usize) -> bool {
+        let rest = self.target.saturating_sub(self.smallest);
+        u128::from(hash) * u128::from(rest) < (size as u128) << 64
     }
 }
 
 /// What the cutter has to know of a row besides its encoded bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum RowKey {
-    Integer(i128),
-    /// A hash of the key, or of the whole row where there is no key.
-    Hash(u64),
+pub(super) struct RowKey {
+    /// Of the key, or of the whole row where there is no key.
+    pub hash: u64,
+    /// The key itself, if it is one integer.
+    pub integer: Option<i128>,
+}
+
+impl RowKey {
+    pub(super) fn integer(key: i128) -> Self {
+        Self { hash: mix(key), integer: Some(key) }
+    }
+
+    pub(super) const fn hashed(hash: u64) -> Self {
+        Self { hash, integer: None }
+    }
 }
 
 /// A finished file, relative to the table's directory.
@@ -61,17 +71,30 @@ pub(super) struct Cutter {
     cut: Cut,
     buffer: Vec<u8>,
     rows: u64,
-    /// Of the file that is being filled.
-    range: i128,
-    /// Which file of its range or table this is.
-    part: u64,
-    /// The row before asked for a cut after itself.
+    /// Name of the file that is being filled, and of its directory.
+    file: String,
+    directory: String,
+    files: u64,
+    directories: u64,
+    /// The row before asked for a cut behind itself.
     due: bool,
+    /// And for a new directory.
+    turn: bool,
 }
 
 impl Cutter {
     pub(super) fn new(cut: Cut) -> Self {
-        Self { cut, buffer: Vec::new(), rows: 0, range: i128::MIN, part: 0, due: false }
+        Self {
+            cut,
+            buffer: Vec::new(),
+            rows: 0,
+            file: String::new(),
+            directory: String::new(),
+            files: 0,
+            directories: 0,
+            due: true,
+            turn: true,
+        }
     }
 
     /// Takes a row that `encode` appends to the buffer; gives back the file that ended before this row.
@@ -79,22 +102,17 @@ impl Cutter {
         let start = self.buffer.len();
         encode(&mut self.buffer);
         let size = self.buffer.len() - start;
-        let range = match (self.cut, key) {
-            (Cut::Key { step_bits, .. }, RowKey::Integer(key)) => key >> step_bits,
-            _ => 0,
-        };
-        let ended = self.rows > 0 && (range != self.range || self.due || start >= LARGEST);
-        let piece = ended.then(|| {
+        let cut = self.due || start >= LARGEST;
+        let piece = (cut && self.rows > 0).then(|| {
             let next = self.buffer.split_off(start);
             self.finish(next)
         });
-        self.part = if range == self.range { self.part + u64::from(ended) } else { 0 };
-        self.range = range;
+        if cut {
+            self.begin(key);
+        }
         self.rows += 1;
-        self.due = match (self.cut, key) {
-            (Cut::Content, RowKey::Hash(hash)) => self.buffer.len() as u64 > SMALLEST && selects(hash, size),
-            _ => false,
-        };
+        self.due = self.buffer.len() as u64 > self.cut.smallest && self.cut.selects(key.hash, size);
+        self.turn = self.due && key.hash.is_multiple_of(PER_DIRECTORY);
         piece
     }
 
@@ -105,37 +123,55 @@ impl Cutter {
 
     fn finish(&mut self, next: Vec<u8>) -> Piece {
         let data = std::mem::replace(&mut self.buffer, next);
-        Piece { name: self.name(), data, rows: std::mem::take(&mut self.rows) }
+        Piece {
+            name: format!("{}/{}.tsv", self.directory, self.file),
+            data,
+            rows: std::mem::take(&mut self.rows),
+        }
     }
 
-    fn name(&self) -> String {
-        match self.cut {
-            Cut::Key { step_bits, digits } => {
-                let directory = (self.range >> DIRECTORY_BITS) << (step_bits + DIRECTORY_BITS);
-                let start = key_text(self.range << step_bits, digits);
-                let part = if self.part > 0 { format!("_{:08}", self.part) } else { String::new() };
-                format!("{}/{start}{part}.tsv", key_text(directory, digits))
-            }
-            Cut::Content => format!("{:06}/{:010}.tsv", self.part >> DIRECTORY_BITS, self.part),
+    /// Names the file that this row begins: by its key, or by numbers that begin again in each directory, so that a file
+    /// more in one leaves the names in all others alone.
+    fn begin(&mut self, key: RowKey) {
+        if self.turn {
+            self.files = 0;
+            self.directories += 1;
         }
+        self.file = match (self.cut.digits, key.integer) {
+            (Some(digits), Some(key)) => key_text(key, digits),
+            _ => format!("{:08}", self.files),
+        };
+        if self.turn {
+            self.directory = match key.integer.and(self.cut.digits) {
+                Some(_) => self.file.clone(),
+                None => format!("{:06}", self.directories - 1),
+            };
+        }
+        self.files += 1;
     }
 }
 
-/// A row asks for a cut with a chance that is proportional to its size, so that files get the wanted size on average
-/// without anybody knowing sizes beforehand.
-fn selects(hash: u64, size: usize) -> bool {
-    u128::from(hash) * u128::from(TARGET - SMALLEST) < (size as u128) << 64
+/// The finalizer of splitmix64: neighbouring keys get unrelated numbers.
+fn mix(key: i128) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "only the low bits are wanted"
+    )]
+    let mut mixed = (key as u64).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
 }
 
 /// A key as fixed-width text that sorts like the key: negative ones as the complement behind a minus sign, which sorts
 /// before all digits.
 fn key_text(key: i128, digits: usize) -> String {
     if key >= 0 {
-        format!("{key:0digits$}")
-    } else {
-        let complement = 10_i128.pow(u32::try_from(digits).unwrap_or(20).min(38)) + key;
-        format!("-{:0digits$}", complement.max(0))
+        return format!("{key:0digits$}");
     }
+    let complement = 10_i128.pow(u32::try_from(digits).unwrap_or(20).min(38)) + key;
+    format!("-{complement:0digits$}")
 }
 
 #[cfg(test)]
@@ -152,49 +188,45 @@ mod tests {
         all
     }
 
-    #[test]
-    fn ranges_of_keys_sort_like_the_keys_also_below_zero() {
-        let keys = [-70_000, -300, -1, 0, 1, 255, 256, 65_536, 2_147_483_647];
-        let rows = keys.map(|key| (RowKey::Integer(key), 10));
-        let pieces = files(Cut::Key { step_bits: 4, digits: 10 }, rows);
-        let names: Vec<_> = pieces.iter().map(|piece| piece.name.clone()).collect();
-        let mut sorted = names.clone();
-        sorted.sort_by(|a, b| a.split('/').cmp(b.split('/')));
-        assert_eq!(names, sorted);
-        assert_eq!(names.len(), 8, "0 and 1 share a range");
-        assert_eq!(pieces.iter().map(|piece| piece.rows).sum::<u64>(), 9);
+    fn assert_ascending(pieces: &[Piece]) {
+        let names: Vec<_> = pieces.iter().map(|piece| std::path::Path::new(&piece.name)).collect();
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "{names:?}");
     }
 
     #[test]
-    fn a_range_that_grows_too_large_is_cut_and_keeps_its_order() {
-        let rows = (0..40).map(|_| (RowKey::Integer(7), 100 << 10));
-        let pieces = files(Cut::Key { step_bits: 10, digits: 10 }, rows);
-        assert!(pieces.len() > 2 && pieces.iter().all(|piece| piece.data.len() <= LARGEST + (100 << 10)));
-        assert!(pieces.windows(2).all(|pair| pair[0].name < pair[1].name), "{pieces:?}");
+    fn names_sort_like_the_keys_also_below_zero() {
+        let keys = [i128::from(i64::MIN), -70_000, -300, -1, 0, 1, 9, 10, 65_536, i128::from(u64::MAX)];
+        let rows = keys.map(|key| (RowKey::integer(key), 200 << 10));
+        let pieces = files(Cut::new(Some(20)), rows);
+        assert_ascending(&pieces);
+        assert_eq!(pieces.len(), 10);
     }
 
     #[test]
-    fn content_cuts_have_the_wanted_size_and_come_back_after_a_change() {
-        let hash = |n: u64| {
-            let digest = blake3::hash(&n.to_le_bytes());
-            u64::from_le_bytes(digest.as_bytes()[..8].try_into().expect("eight bytes"))
-        };
-        let all: Vec<_> = (0..100_000).map(|n| (RowKey::Hash(hash(n)), 100)).collect();
-        let before = files(Cut::Content, all.clone());
-        let average = 10_000_000 / before.len();
-        assert!((100_000..160_000).contains(&average), "{average}");
-        let mut changed = all;
-        changed.remove(50);
-        let after = files(Cut::Content, changed);
-        let sizes = |pieces: &[Piece]| pieces.iter().rev().take(50).map(|piece| piece.rows).collect::<Vec<_>>();
-        assert_eq!(sizes(&before), sizes(&after));
+    fn many_files_are_spread_over_directories() {
+        let pieces = files(Cut::new(None), (0..1500).map(|key| (RowKey::hashed(mix(key)), 100 << 10)));
+        assert_ascending(&pieces);
+        let directories: std::collections::BTreeSet<_> =
+            pieces.iter().filter_map(|piece| piece.name.split('/').next()).collect();
+        assert!((2..20).contains(&directories.len()), "{directories:?}");
+        assert_ascending(&files(Cut::new(Some(10)), (0..1500).map(|key| (RowKey::integer(key), 100 << 10))));
     }
 
     #[test]
-    fn the_step_follows_the_density_of_the_keys() {
-        let Cut::Key { step_bits, .. } = Cut::for_keys(1, 1_000_000, 100_000_000, 10) else { panic!("no range") };
-        assert_eq!(step_bits, 10);
-        assert_eq!(Cut::for_keys(5, 5, 0, 10), Cut::Key { step_bits: 17, digits: 10 });
-        assert!(matches!(Cut::for_keys(i128::from(i64::MIN), i128::from(u64::MAX), 1, 20), Cut::Key { step_bits: 63, .. }));
+    fn files_have_the_wanted_size_and_come_back_behind_a_change() {
+        for size in [20, 300, 5000] {
+            let count = 20_000_000 / size;
+            let all: Vec<_> = (0..count as i128).map(|key| (RowKey::integer(key), size)).collect();
+            let before = files(Cut::new(Some(10)), all.clone());
+            let average = 20_000_000 / before.len();
+            assert!((80_000..120_000).contains(&average), "rows of {size}: {average}");
+            let largest = before.iter().map(|piece| piece.data.len()).max();
+            assert!(largest < Some(LARGEST + size));
+            let mut changed = all;
+            changed.remove(50);
+            let after = files(Cut::new(Some(10)), changed);
+            let new = after.iter().filter(|piece| !before.contains(piece)).count();
+            assert!(new <= 3, "rows of {size}: {new} new files");
+        }
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct MysqlFeed {
     snapshot: Snapshot,
     stage: Stage,
     /// Tables in the order of their directories, which is not that of their names.
-    waiting: VecDeque<(Table, Cut)>,
+    waiting: VecDeque<Table>,
     reading: Option<(Reader, TableEntry)>,
     definitions: VecDeque<DumpFile>,
     manifest: Manifest,
@@ -56,9 +56,8 @@ fn changed(what: &str) -> Error {
 impl MysqlFeed {
     pub(super) fn begin(spec: &MysqlSpec, directory: PathBuf, cx: &Cx) -> Result<Self> {
         let mut snapshot = snapshot::begin(spec, cx)?;
-        let mut waiting: Vec<_> =
-            std::iter::zip(snapshot.definitions.tables.iter().cloned(), std::mem::take(&mut snapshot.cuts)).collect();
-        waiting.sort_by_cached_key(|(table, _)| encode(&table.name));
+        let mut waiting = snapshot.definitions.tables.clone();
+        waiting.sort_by_cached_key(|table| encode(&table.name));
         let definitions = definition_files(&snapshot.definitions)?;
         let manifest = empty_manifest(spec, &mut snapshot)?;
         for lost in &manifest.unsaved {
@@ -87,12 +86,13 @@ impl MysqlFeed {
                 }
                 self.finish_table(cx)?;
             }
-            let Some((table, cut)) = self.waiting.pop_front() else { return Ok(None) };
-            self.start_table(table, cut, cx)?;
+            let Some(table) = self.waiting.pop_front() else { return Ok(None) };
+            self.start_table(table, cx)?;
         }
     }
 
-    fn start_table(&mut self, table: Table, cut: Cut, cx: &Cx) -> Result<()> {
+    fn start_table(&mut self, table: Table, cx: &Cx) -> Result<()> {
+        let cut = Cut::new(table.integer_key);
         let definition = format!("schema/tables/{}.sql", encode(&table.name));
         let mut entry = TableEntry::new(&table, cut, definition);
         match table.store() {
@@ -106,13 +106,16 @@ impl MysqlFeed {
                 self.manifest.tables.push(entry);
                 return Ok(());
             }
-            Store::Plain => entry.unlocked = !self.snapshot.lock.as_mut().is_some_and(super::lock::TableLock::holds),
+            Store::Plain => {
+                entry.unlocked = !self.snapshot.holds_lock();
+            }
             Store::Transactional => {}
         }
         let link = &mut self.snapshot.link;
         link.run("SAVEPOINT table_begun").during("set a savepoint")?;
         let name = table.name.clone();
-        let reader = Reader::start(link, &self.spec.schema, table, cut).map_err(|error| broken(&name, &error))?;
+        let reader =
+            Reader::start(link, &self.spec.schema, table, cut).map_err(|error| broken(&name, &error))?;
         self.reading = Some((reader, entry));
         Ok(())
     }
@@ -123,7 +126,7 @@ impl MysqlFeed {
         self.snapshot.link.run("ROLLBACK TO SAVEPOINT table_begun").during("go back to a savepoint")?;
         entry.row_sum = reader.sum();
         if reader.table().store() == Store::Plain {
-            entry.unlocked |= !self.snapshot.lock.as_mut().is_some_and(super::lock::TableLock::holds);
+            entry.unlocked |= !self.snapshot.holds_lock();
             if entry.unlocked {
                 cx.warn(format!(
                     "table {:?} has an engine without snapshots and was read without a lock: its rows may be of \
@@ -133,7 +136,7 @@ impl MysqlFeed {
             }
         }
         self.manifest.tables.push(entry);
-        if self.waiting.iter().all(|(table, _)| table.store() != Store::Plain)
+        if self.waiting.iter().all(|table| table.store() != Store::Plain)
             && let Some(lock) = &mut self.snapshot.lock
         {
             lock.release();
@@ -191,7 +194,10 @@ impl Feed for MysqlFeed {
         if self.stage == Stage::Manifest {
             self.stage = Stage::End;
             self.manifest.complete = true;
-            return Ok(Some(DumpFile { path: NAME.into(), data: serde_json::to_vec_pretty(&self.manifest)? }));
+            return Ok(Some(DumpFile {
+                path: NAME.into(),
+                data: serde_json::to_vec_pretty(&self.manifest)?,
+            }));
         }
         Ok(None)
     }
@@ -229,7 +235,9 @@ fn definition_files(definitions: &Definitions) -> Result<Vec<DumpFile>> {
         .collect();
     tables.sort();
     files.extend(
-        tables.into_iter().map(|(name, data)| DumpFile { path: PathBuf::from("schema/tables").join(name), data }),
+        tables
+            .into_iter()
+            .map(|(name, data)| DumpFile { path: PathBuf::from("schema/tables").join(name), data }),
     );
     Ok(files)
 }
@@ -289,8 +297,13 @@ fn first_difference<T: PartialEq>(before: &[(String, T)], after: &[(String, T)])
 pub(super) fn without_counter(ddl: &[u8]) -> Vec<u8> {
     const WORD: &[u8] = b" AUTO_INCREMENT=";
     let Some(options) = ddl.windows(3).rposition(|window| window == b"\n) ") else { return ddl.to_vec() };
-    let Some(at) = ddl[options..].windows(WORD.len()).position(|window| window == WORD) else { return ddl.to_vec() };
+    let Some(at) = ddl[options..].windows(WORD.len()).position(|window| window == WORD) else {
+        return ddl.to_vec();
+    };
     let digits = options + at + WORD.len();
-    let end = ddl[digits..].iter().position(|byte| !byte.is_ascii_digit()).map_or(ddl.len(), |length| digits + length);
+    let end = ddl[digits..]
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .map_or(ddl.len(), |length| digits + length);
     [&ddl[..options + at], &ddl[end..]].concat()
 }

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::event::Cx;
 
 /// Files read ahead of the server.
-const AHEAD: usize = 4;
+const AHEAD: usize = 2;
 
 /// Bytes per packet.
 const CHUNK: usize = 256 << 10;
@@ -37,7 +37,8 @@ pub(super) fn load(
     let (sender, receiver) = channel(AHEAD);
     let sql = statement(&Target::of(schema, table));
     let (loaded, sent) = std::thread::scope(|scope| {
-        let source = scope.spawn(|| send(shelf, files, sender, cx));
+        // The thread owns the sender: its end is the end of the data.
+        let source = scope.spawn(move || send(shelf, files, &sender, cx));
         let loaded = link.load(&sql, Box::pin(Chunks { receiver, current: Bytes::new() }));
         (loaded, source.join())
     });
@@ -69,7 +70,7 @@ fn statement(target: &Target) -> String {
     )
 }
 
-fn send(shelf: &dyn Shelf, files: &[FileEntry], sender: Sender<io::Result<Bytes>>, cx: &Cx) -> Result<()> {
+fn send(shelf: &dyn Shelf, files: &[FileEntry], sender: &Sender<io::Result<Bytes>>, cx: &Cx) -> Result<()> {
     for file in files {
         match cx.go_on().and_then(|()| verified(shelf, file)) {
             Ok(data) => {

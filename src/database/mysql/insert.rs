@@ -29,9 +29,8 @@ pub(super) fn load(
     for file in files {
         cx.go_on()?;
         let data = verified(shelf, file)?;
-        for line in data.split_inclusive(|byte| *byte == b'\n') {
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
-            batch.push(&target, line, table)?;
+        for row in data.split_inclusive(|byte| *byte == b'\n') {
+            batch.push(&target, row.strip_suffix(b"\n").unwrap_or(row), table)?;
             if batch.is_full() {
                 batch.send(link, table)?;
             }
@@ -112,5 +111,8 @@ fn quoted(sql: &mut Vec<u8>, field: &[u8]) {
 }
 
 fn misshapen(table: &TableEntry) -> Error {
-    Error::failed(format!("a row of table {:?} in the dump has another number of columns than the table", table.name))
+    Error::failed(format!(
+        "a row of table {:?} in the dump has another number of columns than the table",
+        table.name
+    ))
 }

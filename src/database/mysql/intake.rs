@@ -25,7 +25,7 @@ pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
     let known: BTreeMap<_, _> = manifest.files.iter().map(|file| (file.path.as_str(), file)).collect();
     let get = |path: &str| match known.get(path) {
         Some(entry) => verified(shelf, entry),
-        None => Err(unfit(format!("its manifest does not know {path}"))),
+        None => Err(unfit(&format!("its manifest does not know {path}"))),
     };
     let database = get("schema/database.sql")?;
     let tables = manifest.tables.iter().map(|table| get(&table.definition)).collect::<Result<_>>()?;
@@ -37,15 +37,20 @@ pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
         .collect::<std::result::Result<_, _>>()
         .context("read schema/objects.jsonl of the dump")?;
     if objects.len() as u64 != manifest.objects {
-        return Err(unfit(format!("it has {} objects and should have {}", objects.len(), manifest.objects)));
+        return Err(unfit(&format!("it has {} objects and should have {}", objects.len(), manifest.objects)));
     }
     Ok(Intake { manifest, database, tables, objects })
 }
 
 /// A whole file of the dump that is exactly what was written.
 pub(super) fn verified(shelf: &dyn Shelf, entry: &FileEntry) -> Result<Vec<u8>> {
-    let data = shelf.read(Path::new(&entry.path)).with_context(|| format!("read {} of the dump", entry.path))?;
-    if entry.matches(&data) { Ok(data) } else { Err(unfit(format!("{} is not what was written", entry.path))) }
+    let data =
+        shelf.read(Path::new(&entry.path)).with_context(|| format!("read {} of the dump", entry.path))?;
+    if entry.matches(&data) {
+        Ok(data)
+    } else {
+        Err(unfit(&format!("{} is not what was written", entry.path)))
+    }
 }
 
 fn manifest(shelf: &dyn Shelf) -> Result<Manifest> {
@@ -53,12 +58,13 @@ fn manifest(shelf: &dyn Shelf) -> Result<Manifest> {
         .read(Path::new(NAME))
         .with_context(|| format!("read {NAME} of the dump"))
         .remedy("a dump without its manifest is not whole; choose another snapshot")?;
-    let manifest: Manifest = serde_json::from_slice(&data).with_context(|| format!("read {NAME} of the dump"))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&data).with_context(|| format!("read {NAME} of the dump"))?;
     if manifest.format > FORMAT {
-        return Err(unfit(format!("its format {} is newer than this program", manifest.format)));
+        return Err(unfit(&format!("its format {} is newer than this program", manifest.format)));
     }
     if !manifest.complete || manifest.engine != "mysql" {
-        return Err(unfit("its manifest does not say that it is a complete dump of this kind".to_owned()));
+        return Err(unfit("its manifest does not say that it is a complete dump of this kind"));
     }
     Ok(manifest)
 }
@@ -70,16 +76,16 @@ fn compare_lists(shelf: &dyn Shelf, manifest: &Manifest) -> Result<()> {
     for (path, size) in shelf.list().context("list the files of the dump")? {
         match wanted.remove(&path) {
             Some(bytes) if bytes != size => {
-                return Err(unfit(format!("{} has {size} bytes and should have {bytes}", path.display())));
+                return Err(unfit(&format!("{} has {size} bytes and should have {bytes}", path.display())));
             }
             None if path != Path::new(NAME) => {
-                return Err(unfit(format!("its manifest does not know {}", path.display())));
+                return Err(unfit(&format!("its manifest does not know {}", path.display())));
             }
             _ => {}
         }
     }
     if let Some((path, _)) = wanted.first_key_value() {
-        return Err(unfit(format!("{} is missing", path.display())));
+        return Err(unfit(&format!("{} is missing", path.display())));
     }
     manifest.tables.iter().try_for_each(add_up)
 }
@@ -89,9 +95,12 @@ fn add_up(table: &TableEntry) -> Result<()> {
     if rows == table.rows {
         return Ok(());
     }
-    Err(unfit(format!("the files of table {:?} have {rows} rows and should have {}", table.name, table.rows)))
+    Err(unfit(&format!(
+        "the files of table {:?} have {rows} rows and should have {}",
+        table.name, table.rows
+    )))
 }
 
-fn unfit(why: String) -> Error {
+fn unfit(why: &str) -> Error {
     Error::failed(format!("the dump cannot be restored: {why}")).with_remedy("choose another snapshot")
 }

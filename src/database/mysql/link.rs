@@ -19,8 +19,12 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(15);
 const MAX_PACKET: usize = 1 << 30;
 
 /// Where `localhost` is looked for, in the order of PHP's default, Debian, Red Hat and hand-made installations.
-const SOCKETS: [&str; 4] =
-    ["/run/mysqld/mysqld.sock", "/var/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock"];
+const SOCKETS: [&str; 4] = [
+    "/run/mysqld/mysqld.sock",
+    "/var/run/mysqld/mysqld.sock",
+    "/var/lib/mysql/mysql.sock",
+    "/tmp/mysql.sock",
+];
 
 const DENIED: [u16; 4] = [1044, 1045, 1130, 1698];
 const UNKNOWN_SCHEMA: u16 = 1049;
@@ -35,7 +39,8 @@ pub(super) struct Link {
 impl Link {
     /// Logs in; `schema` becomes the default one. The text of an error names the server and the user, never the password.
     pub(super) fn open(spec: &MysqlSpec, schema: Option<&str>) -> Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build().context("start the database runtime")?;
+        let runtime =
+            Builder::new_current_thread().enable_all().build().context("start the database runtime")?;
         let mut last = None;
         for place in places(&spec.address) {
             match attempt(&runtime, options(spec, &place, schema)) {
@@ -88,7 +93,10 @@ impl Link {
         self.conn.set_infile_handler(async move {
             Ok(data.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
         });
-        self.run(sql)?;
+        let ran = self.run(sql);
+        // A statement that is refused at once leaves the handler in place, and whoever fills the data would wait forever.
+        self.conn.set_infile_handler(async { Err(std::io::Error::other("no data was announced").into()) });
+        ran?;
         Ok(self.loaded())
     }
 
@@ -171,7 +179,8 @@ async fn within<T>(deadline: Duration, work: impl Future<Output = T>) -> Option<
 
 fn explain(spec: &MysqlSpec, place: &MysqlAddress, error: &mysql_async::Error) -> Error {
     let place = address_text(place);
-    let told = Err::<(), _>(error).during(format!("log in to the database server at {place} as {:?}", spec.user));
+    let told =
+        Err::<(), _>(error).during(format!("log in to the database server at {place} as {:?}", spec.user));
     let remedy = match code_of(error) {
         Some(code) if DENIED.contains(&code) => {
             "check the user and the password in the configuration and the rights of that user on the server"
@@ -187,16 +196,15 @@ fn explain(spec: &MysqlSpec, place: &MysqlAddress, error: &mysql_async::Error) -
 
 fn unreachable(spec: &MysqlSpec, last: Option<(MysqlAddress, String)>) -> Error {
     let text = match last {
-        Some((place, why)) => format!(
-            "reach the database server at {} as {:?}: {why}",
-            address_text(&place),
-            spec.user
-        ),
+        Some((place, why)) => {
+            format!("reach the database server at {} as {:?}: {why}", address_text(&place), spec.user)
+        }
         None => format!(
             "reach the local database server as {:?}: there is no socket at {}",
             spec.user,
             SOCKETS.join(", ")
         ),
     };
-    Error::failed(text).with_remedy("check that the server runs and that the address in the configuration is right")
+    Error::failed(text)
+        .with_remedy("check that the server runs and that the address in the configuration is right")
 }

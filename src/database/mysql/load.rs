@@ -98,17 +98,21 @@ pub(super) fn account(link: &mut Link, table: &TableEntry, loaded: &Loaded, rows
 }
 
 fn inexact(table: &TableEntry, why: &str) -> Error {
-    Error::failed(format!("the server did not take the rows of table {:?} as they were dumped: {why}", table.name))
+    Error::failed(format!(
+        "the server did not take the rows of table {:?} as they were dumped: {why}",
+        table.name
+    ))
 }
 
 fn is_enum_error(warning: &Row, table: &TableEntry) -> bool {
     let message = text(warning, 2);
     text(warning, 1) == TRUNCATED.to_string()
-        && table
-            .columns
-            .iter()
-            .filter(|column| matches!(column.kind, Kind::Enum | Kind::EnumNumber))
-            .any(|column| message.contains(&format!("for column '{}'", column.name)) || message.contains(&format!("`{}`", column.name)))
+        && table.columns.iter().filter(|column| matches!(column.kind, Kind::Enum | Kind::EnumNumber)).any(
+            |column| {
+                message.contains(&format!("for column '{}'", column.name))
+                    || message.contains(&format!("`{}`", column.name))
+            },
+        )
 }
 
 fn portions(files: &[FileEntry]) -> Vec<&[FileEntry]> {

@@ -10,7 +10,7 @@ use crate::database::MysqlSpec;
 use crate::error::Result;
 
 /// How long writers of the site may be kept waiting for their own tables.
-const HOLD: Duration = Duration::from_secs(60);
+const HOLD: Duration = Duration::from_mins(1);
 
 /// How long we wait for a lock; meanwhile a server may make writers queue behind us.
 const PATIENCE: Patience = Patience(3);
@@ -26,7 +26,8 @@ impl TableLock {
     pub(super) fn take(spec: &MysqlSpec, tables: &[String]) -> Result<Result<Self, String>> {
         let mut link = Link::open(spec, Some(&spec.schema))?;
         pin(&mut link, PATIENCE)?;
-        let list: Vec<_> = tables.iter().map(|name| format!("{} READ", qualified(&spec.schema, name))).collect();
+        let list: Vec<_> =
+            tables.iter().map(|name| format!("{} READ", qualified(&spec.schema, name))).collect();
         Ok(match link.run(format!("LOCK TABLES {}", list.join(", "))) {
             Ok(()) => Ok(Self { link: Some(link), since: Instant::now() }),
             // The connection goes with the error: a server may keep a part of a lock that failed.

@@ -41,12 +41,12 @@ use crate::event::Cx;
 
 /// One schema on a server.
 #[derive(Debug)]
-pub struct Mysql {
+pub(super) struct Mysql {
     spec: MysqlSpec,
 }
 
 impl Mysql {
-    pub fn new(spec: MysqlSpec) -> Self {
+    pub(super) fn new(spec: MysqlSpec) -> Self {
         Self { spec }
     }
 }
@@ -61,19 +61,23 @@ impl Database for Mysql {
     }
 
     fn describe(&self) -> String {
-        format!("MySQL schema {:?} on {}", self.spec.schema, link::address_text(&self.spec.address))
+        format!(
+            "MariaDB or MySQL schema {:?} on {}",
+            self.spec.schema,
+            link::address_text(&self.spec.address)
+        )
     }
 
     fn begin(&self, cx: &Cx) -> Result<Box<dyn Feed>> {
         Ok(Box::new(feed::MysqlFeed::begin(&self.spec, self.directory(), cx)?))
     }
 
-    fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
-        preflight::run(&self.spec, shelf, cx)
+    fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<()> {
+        preflight::run(&self.spec, dump, cx)
     }
 
-    fn load_aside(&self, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
-        aside::load(&self.spec, shelf, token, cx)
+    fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
+        aside::load(&self.spec, dump, token, cx)
     }
 
     fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {

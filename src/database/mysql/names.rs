@@ -7,7 +7,7 @@ pub(super) use crate::database::filename::encode;
 /// Characters in the longest schema name a server takes.
 const SCHEMA_CHARS: usize = 64;
 
-/// An identifier: `` `we``ird` ``.
+/// An identifier between backticks, with those inside doubled.
 pub(super) fn quote(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }

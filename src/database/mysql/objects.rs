@@ -74,7 +74,8 @@ pub(super) enum Statement {
 
 impl From<&[u8]> for Statement {
     fn from(bytes: &[u8]) -> Self {
-        std::str::from_utf8(bytes).map_or_else(|_| Self::SqlHex(hex(bytes)), |text| Self::Sql(text.to_owned()))
+        std::str::from_utf8(bytes)
+            .map_or_else(|_| Self::SqlHex(hex(bytes)), |text| Self::Sql(text.to_owned()))
     }
 }
 
@@ -138,7 +139,10 @@ pub(super) fn names(link: &mut Link, schema: &str) -> Sql<Vec<(ObjectKind, Strin
         all.push((kind, text(&row, 0)));
     }
     let lists = [
-        (ObjectKind::View, format!("SELECT table_name FROM information_schema.views WHERE table_schema={schema} ORDER BY 1")),
+        (
+            ObjectKind::View,
+            format!("SELECT table_name FROM information_schema.views WHERE table_schema={schema} ORDER BY 1"),
+        ),
         (
             ObjectKind::Trigger,
             format!(
@@ -146,7 +150,12 @@ pub(super) fn names(link: &mut Link, schema: &str) -> Sql<Vec<(ObjectKind, Strin
                  ORDER BY event_object_table, action_timing, event_manipulation, action_order"
             ),
         ),
-        (ObjectKind::Event, format!("SELECT event_name FROM information_schema.events WHERE event_schema={schema} ORDER BY 1")),
+        (
+            ObjectKind::Event,
+            format!(
+                "SELECT event_name FROM information_schema.events WHERE event_schema={schema} ORDER BY 1"
+            ),
+        ),
     ];
     for (kind, sql) in lists {
         all.extend(link.rows(sql)?.iter().map(|row| (kind, text(row, 0))));

@@ -36,9 +36,14 @@ pub(super) fn run(spec: &MysqlSpec, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
 fn probe(link: &mut Link, spec: &MysqlSpec) -> Result<()> {
     let schema = beside(&spec.schema, "probe", &format!("{:08x}", rand::random::<u32>()));
     let remedy = "the database user needs all rights on schemas beside its own; as root on the local socket it has them";
-    link.run(format!("CREATE DATABASE {}", quote(&schema))).during("try to create a schema").remedy(remedy)?;
+    link.run(format!("CREATE DATABASE {}", quote(&schema)))
+        .during("try to create a schema")
+        .remedy(remedy)?;
     let table = qualified(&schema, "probe");
-    let tried = link.run(format!("CREATE TABLE {table} (a INT PRIMARY KEY)")).during("try to create a table").remedy(remedy);
+    let tried = link
+        .run(format!("CREATE TABLE {table} (a INT PRIMARY KEY)"))
+        .during("try to create a table")
+        .remedy(remedy);
     drop_schema(link, &schema)?;
     tried
 }
@@ -47,7 +52,10 @@ fn versions(link: &mut Link, intake: &Intake, cx: &Cx) -> Result<()> {
     let here = server::facts(link)?;
     let there = server::Facts { version: intake.manifest.version.clone(), ..here.clone() };
     if here.is_mariadb() != there.is_mariadb() {
-        cx.warn(format!("the dump is of {} and the server is {}: definitions may not fit", there.version, here.version));
+        cx.warn(format!(
+            "the dump is of {} and the server is {}: definitions may not fit",
+            there.version, here.version
+        ));
     } else if here.number() < there.number() {
         cx.warn(format!("the dump is of {} and the server is older: {}", there.version, here.version));
     }
@@ -57,8 +65,10 @@ fn versions(link: &mut Link, intake: &Intake, cx: &Cx) -> Result<()> {
             literal(&collation)
         );
         if link.first(sql).during("look for a collation")?.is_none() {
-            return Err(Error::failed(format!("the server does not know the collation {collation} that the dump uses"))
-                .with_remedy("restore to a server of the product and version of the dump"));
+            return Err(Error::failed(format!(
+                "the server does not know the collation {collation} that the dump uses"
+            ))
+            .with_remedy("restore to a server of the product and version of the dump"));
         }
     }
     Ok(())
@@ -73,7 +83,8 @@ fn collations(intake: &Intake) -> std::collections::BTreeSet<String> {
             // A default or a comment comes behind the collation, and may say anything.
             let head = line.split(['\'', '"']).next().unwrap_or_default();
             let found = head.split_once("COLLATE").map(|(_, rest)| rest.trim_start_matches(['=', ' ']));
-            let word = found.and_then(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next());
+            let word =
+                found.and_then(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next());
             names.extend(word.filter(|word| !word.is_empty()).map(ToOwned::to_owned));
         }
     }
@@ -111,12 +122,15 @@ fn room(link: &mut Link, spec: &MysqlSpec, intake: &Intake) -> Result<()> {
     if !std::path::Path::new(&directory).is_dir() {
         return Ok(());
     }
-    let space = nix::sys::statvfs::statvfs(directory.as_str()).with_context(|| format!("look at {directory}"))?;
+    let space =
+        nix::sys::statvfs::statvfs(directory.as_str()).with_context(|| format!("look at {directory}"))?;
     let free = space.blocks_available().saturating_mul(space.fragment_size());
     let wanted = intake.manifest.bytes().saturating_mul(ROOM);
     if free < wanted {
-        return Err(Error::failed(format!("{directory} has {free} bytes free and the copy may take {wanted}"))
-            .with_remedy("make room on the database server's disk"));
+        return Err(Error::failed(format!(
+            "{directory} has {free} bytes free and the copy may take {wanted}"
+        ))
+        .with_remedy("make room on the database server's disk"));
     }
     Ok(())
 }

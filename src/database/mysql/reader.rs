@@ -7,7 +7,6 @@ use super::cut::{Cut, Cutter, Piece, RowKey};
 use super::encode;
 use super::fault::{During, Sql};
 use super::link::Link;
-use super::names::{qualified, quote};
 use super::row::{bytes, number};
 use super::session;
 use crate::error::Result;
@@ -74,11 +73,11 @@ impl Reader {
 
     fn take(&mut self, row: &Row) -> Option<Piece> {
         let columns = self.table.columns.len();
-        let key = match (self.table.integer_key, self.table.key.first()) {
-            (Some(_), Some(index)) => number(row, *index).map(RowKey::Integer),
+        let integer = match (self.table.integer_key, self.table.key.first()) {
+            (Some(_), Some(index)) => number(row, *index),
             _ => None,
         };
-        let key = key.unwrap_or_else(|| RowKey::Hash(self.hash(row)));
+        let key = integer.map_or_else(|| RowKey::hashed(self.hash(row)), RowKey::integer);
         self.cutter.push(key, |out| encode::row(out, row, columns))
     }
 
@@ -100,15 +99,6 @@ impl Reader {
     }
 }
 
-/// How a table is to be cut, from the extent of its key and the server's estimate of its size.
-pub(super) fn plan(link: &mut Link, schema: &str, table: &Table) -> Sql<Cut> {
-    let (Some(digits), Some(index)) = (table.integer_key, table.key.first()) else { return Ok(Cut::Content) };
-    let key = quote(&table.columns[*index].name);
-    let extent = link.first(format!("SELECT MIN({key}), MAX({key}) FROM {}", qualified(schema, &table.name)))?;
-    let end = |place| extent.as_ref().and_then(|row| number::<i128>(row, place)).unwrap_or(0);
-    Ok(Cut::for_keys(end(0), end(1), table.size, digits))
-}
-
 /// A 128-bit sum of row hashes: equal for equal multisets of rows in whatever order.
 #[derive(Clone, Copy, Debug, Default)]
 struct RowSum(u64, u64);
@@ -127,6 +117,7 @@ impl RowSum {
 
 fn halves(hash: &blake3::Hash) -> (u64, u64) {
     let bytes = hash.as_bytes();
-    let half = |start: usize| bytes[start..start + 8].iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
+    let half =
+        |start: usize| bytes[start..start + 8].iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
     (half(0), half(8))
 }

@@ -38,8 +38,10 @@ impl Record {
     pub(super) fn write(&self, link: &mut Link, schema: &str) -> Result<()> {
         let table = qualified(schema, TABLE);
         let during = || format!("write the record of schema {schema:?}");
-        link.run(format!("CREATE TABLE IF NOT EXISTS {table} (id INT PRIMARY KEY, body LONGBLOB NOT NULL) ENGINE=InnoDB"))
-            .during(during())?;
+        link.run(format!(
+            "CREATE TABLE IF NOT EXISTS {table} (id INT PRIMARY KEY, body LONGBLOB NOT NULL) ENGINE=InnoDB"
+        ))
+        .during(during())?;
         let body = hex_literal(&serde_json::to_vec(self)?);
         link.run(format!("REPLACE INTO {table} VALUES (1, {body})")).during(during())
     }
@@ -49,11 +51,16 @@ impl Record {
         let sql = format!("SELECT body FROM {} WHERE id=1", qualified(schema, TABLE));
         let row = match link.first(sql) {
             Ok(row) => row,
-            Err(error) if code_of(&error).is_some_and(|code| code == NO_TABLE || code == NO_SCHEMA) => return Ok(None),
+            Err(error) if code_of(&error).is_some_and(|code| code == NO_TABLE || code == NO_SCHEMA) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error).during(format!("read the record of schema {schema:?}")),
         };
         let Some(row) = row else { return Ok(None) };
-        let body = bytes(&row, 0).ok_or_else(|| Error::failed(format!("the record of schema {schema:?} is empty")))?;
-        serde_json::from_slice(body).map(Some).with_context(|| format!("read the record of schema {schema:?}"))
+        let body = bytes(&row, 0)
+            .ok_or_else(|| Error::failed(format!("the record of schema {schema:?} is empty")))?;
+        serde_json::from_slice(body)
+            .map(Some)
+            .with_context(|| format!("read the record of schema {schema:?}"))
     }
 }

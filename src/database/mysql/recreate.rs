@@ -2,23 +2,34 @@
 
 use super::fault::{During, code_of, text_of};
 use super::link::Link;
-use super::names::{literal, qualified};
+use super::names::{literal, qualified, quote};
 use super::objects::{Object, ObjectKind};
-use super::session;
+use super::{server, session};
 use crate::error::{Error, Result};
 use crate::event::Cx;
 
 /// The server wants a right for objects that act as somebody else.
 const DEFINER_DENIED: u16 = 1227;
 
-/// Creates all of these in the session's default schema. Views may use each other in any order, so what fails is tried
-/// again as long as that gets further.
-pub(super) fn create(link: &mut Link, objects: &[&Object], cx: &Cx) -> Result<()> {
+/// Creates all of these in `schema`, which must be the session's default. Views may use each other in any order, so what
+/// fails is tried again as long as that gets further.
+pub(super) fn create(link: &mut Link, schema: &str, objects: &[&Object], cx: &Cx) -> Result<()> {
+    let mut collation = Collation::of(link, schema)?;
+    let created = create_all(link, &mut collation, objects, cx);
+    // A connection that is gone cannot put anything back; whoever goes on sets the schema's options again.
+    let back = collation.put_back(link);
+    created?;
+    back?;
+    restore_session(link)
+}
+
+fn create_all(link: &mut Link, collation: &mut Collation<'_>, objects: &[&Object], cx: &Cx) -> Result<()> {
     let mut waiting: Vec<&Object> = objects.to_vec();
     while !waiting.is_empty() {
         let mut failed = Vec::new();
         for object in &waiting {
             cx.go_on()?;
+            collation.set(link, &object.database_collation)?;
             if let Err(error) = create_one(link, object, cx) {
                 match error {
                     mysql_async::Error::Server(_) => failed.push((*object, error)),
@@ -27,11 +38,41 @@ pub(super) fn create(link: &mut Link, objects: &[&Object], cx: &Cx) -> Result<()
             }
         }
         if failed.len() == waiting.len() {
-            return give_up(&failed, cx).and_then(|()| restore_session(link));
+            return give_up(&failed, cx);
         }
         waiting = failed.into_iter().map(|(object, _)| object).collect();
     }
-    restore_session(link)
+    Ok(())
+}
+
+/// The collation of a schema, which each routine, trigger and event remembers from its creation.
+struct Collation<'a> {
+    schema: &'a str,
+    own: String,
+    now: String,
+}
+
+impl<'a> Collation<'a> {
+    fn of(link: &mut Link, schema: &'a str) -> Result<Self> {
+        let (_, own) = server::schema_collation(link, schema)?;
+        Ok(Self { schema, now: own.clone(), own })
+    }
+
+    /// Nothing happens for an object that remembers none.
+    fn set(&mut self, link: &mut Link, collation: &str) -> Result<()> {
+        if collation.is_empty() || collation == self.now {
+            return Ok(());
+        }
+        link.run(format!("ALTER DATABASE {} COLLATE {}", quote(self.schema), literal(collation)))
+            .during(format!("set the collation of schema {:?}", self.schema))?;
+        collation.clone_into(&mut self.now);
+        Ok(())
+    }
+
+    fn put_back(&mut self, link: &mut Link) -> Result<()> {
+        let own = self.own.clone();
+        self.set(link, &own)
+    }
 }
 
 fn restore_session(link: &mut Link) -> Result<()> {
@@ -47,7 +88,10 @@ fn give_up(failed: &[(&Object, mysql_async::Error)], cx: &Cx) -> Result<()> {
         if !object.broken {
             return Err(Error::failed(format!("create {text}")));
         }
-        cx.missed(label(object), format!("it was broken when it was saved, and the server refuses it: {}", text_of(error)));
+        cx.missed(
+            label(object),
+            format!("it was broken when it was saved, and the server refuses it: {}", text_of(error)),
+        );
     }
     Ok(())
 }
@@ -59,7 +103,10 @@ fn create_one(link: &mut Link, object: &Object, cx: &Cx) -> Result<(), mysql_asy
         Err(error) if code_of(&error) == Some(DEFINER_DENIED) => {
             let Some(sql) = without_definer(&sql) else { return Err(error) };
             link.run(sql)?;
-            cx.warn(format!("{} now acts as the user of this restore: its former definer may not be set", label(object)));
+            cx.warn(format!(
+                "{} now acts as the user of this restore: its former definer may not be set",
+                label(object)
+            ));
         }
         other => other?,
     }
@@ -70,7 +117,11 @@ fn create_one(link: &mut Link, object: &Object, cx: &Cx) -> Result<(), mysql_asy
 pub(super) fn attributes(link: &mut Link, object: &Object) -> Result<(), mysql_async::Error> {
     session::as_definitions(link)?;
     let time_zone = if object.time_zone.is_empty() { "+00:00" } else { &object.time_zone };
-    link.run(format!("SET SESSION sql_mode={}, time_zone={}", literal(&object.sql_mode), literal(time_zone)))?;
+    link.run(format!(
+        "SET SESSION sql_mode={}, time_zone={}",
+        literal(&object.sql_mode),
+        literal(time_zone)
+    ))?;
     let (client, collation) = (&object.character_set_client, &object.collation_connection);
     if collation.is_empty() {
         return Ok(());

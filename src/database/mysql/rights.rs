@@ -7,8 +7,7 @@ use crate::dump::Unsaved;
 use crate::error::Result;
 
 /// What stays invisible without which right.
-const NEEDED: [(&str, &str); 3] =
-    [("SELECT", "tables"), ("TRIGGER", "triggers"), ("EVENT", "events")];
+const NEEDED: [(&str, &str); 3] = [("SELECT", "tables"), ("TRIGGER", "triggers"), ("EVENT", "events")];
 
 /// What may exist in this schema and would not be seen; empty for a user with all rights on it.
 pub(super) fn missing(link: &mut Link, schema: &str) -> Result<Vec<Unsaved>> {
@@ -35,7 +34,9 @@ fn missing_in(grants: &[String], schema: &str) -> Vec<Unsaved> {
         .filter(|(right, _)| !has(right))
         .map(|(right, what)| Unsaved {
             what: what.to_owned(),
-            why: format!("the database user lacks the right {right} on the schema, so that they may be invisible"),
+            why: format!(
+                "the database user lacks the right {right} on the schema, so that they may be invisible"
+            ),
         })
         .collect()
 }
@@ -56,7 +57,9 @@ fn covers(pattern: &str, schema: &str) -> bool {
         return true;
     }
     let inner = pattern.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
-    inner.is_some_and(|inner| like(&inner.replace("``", "`").chars().collect::<Vec<_>>(), &schema.chars().collect::<Vec<_>>()))
+    inner.is_some_and(|inner| {
+        like(&inner.replace("``", "`").chars().collect::<Vec<_>>(), &schema.chars().collect::<Vec<_>>())
+    })
 }
 
 /// SQL's LIKE: `_` is any character, `%` any text, a backslash takes the next one literally.

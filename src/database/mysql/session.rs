@@ -79,7 +79,10 @@ fn optional(link: &mut Link, setting: &str) -> Result<()> {
         Ok(()) => Ok(()),
         // Another product, version or right: then the limit does not exist or cannot be lifted, and if it strikes, the
         // run fails with the server's own words.
-        Err(error) if code_of(&error).is_some_and(|code| code == UNKNOWN_VARIABLE || NOT_ALLOWED.contains(&code)) => {
+        Err(error)
+            if code_of(&error)
+                .is_some_and(|code| code == UNKNOWN_VARIABLE || NOT_ALLOWED.contains(&code)) =>
+        {
             Ok(())
         }
         Err(error) => Err(Error::failed(format!("set {setting}: {}", super::fault::text_of(&error)))),

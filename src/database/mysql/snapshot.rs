@@ -5,16 +5,15 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::catalog::{self, Store, Table};
-use super::cut::Cut;
 use super::fault::{During, Sql, is_change, text_of};
 use super::link::Link;
 use super::lock::TableLock;
-use super::names::literal;
+use super::names::{literal, qualified};
 use super::objects::{self, Objects};
 use super::rights;
 use super::row::{text, text_under};
+use super::server;
 use super::session::{Patience, pin};
-use super::{reader, server};
 use crate::database::MysqlSpec;
 use crate::dump::Unsaved;
 use crate::error::{Context, Error, Result};
@@ -23,7 +22,8 @@ use crate::event::Cx;
 /// How often a dump begins again because the schema was changed while it began.
 const TRIES: u32 = 3;
 
-const PATIENCE: Patience = Patience(10);
+/// Somebody may be changing a table while we come to it; waiting for that keeps nobody else waiting.
+const PATIENCE: Patience = Patience(60);
 
 /// A moment that is being held, and what there is at that moment.
 pub(super) struct Snapshot {
@@ -33,9 +33,14 @@ pub(super) struct Snapshot {
     pub server: server::Facts,
     pub binlog: Option<String>,
     pub definitions: Definitions,
-    /// How each table is to be cut, in the order of `definitions.tables`.
-    pub cuts: Vec<Cut>,
     pub unsaved: Vec<Unsaved>,
+}
+
+impl Snapshot {
+    /// Whether tables without snapshots are still held.
+    pub(super) fn holds_lock(&mut self) -> bool {
+        self.lock.as_mut().is_some_and(TableLock::holds)
+    }
 }
 
 /// Everything in a schema but its rows.
@@ -72,14 +77,14 @@ fn attempt(spec: &MysqlSpec, cx: &Cx) -> Result<Result<Snapshot, String>> {
     let moment = moment(&mut link)?;
     let binlog = server::binlog_position(&mut link)?;
     let definitions = read(&mut link, &spec.schema)?;
-    let cuts = match plan(&mut link, &spec.schema, &definitions.tables) {
-        Ok(cuts) => cuts,
+    match touch(&mut link, &spec.schema, &definitions.tables) {
+        Ok(()) => {}
         Err(error) if is_change(&error) => return Ok(Err(text_of(&error))),
         Err(error) => return Err(error).during(format!("look at the tables of schema {:?}", spec.schema)),
-    };
+    }
     let mut unsaved = rights::missing(&mut link, &spec.schema)?;
     unsaved.extend(definitions.objects.unsaved.iter().cloned());
-    Ok(Ok(Snapshot { link, lock, moment, server, binlog, definitions, cuts, unsaved }))
+    Ok(Ok(Snapshot { link, lock, moment, server, binlog, definitions, unsaved }))
 }
 
 /// All definitions of a schema, read by a session whose default it is.
@@ -92,19 +97,14 @@ pub(super) fn read(link: &mut Link, schema: &str) -> Result<Definitions> {
 }
 
 /// Touches every table that has rows, which makes the server find out now if it cannot show them as of the snapshot.
-fn plan(link: &mut Link, schema: &str, tables: &[Table]) -> Sql<Vec<Cut>> {
+fn touch(link: &mut Link, schema: &str, tables: &[Table]) -> Sql<()> {
     // Going back to the savepoint frees the locks that keep definitions from being changed: whoever waits for one
     // makes everybody else wait behind him.
     link.run("SAVEPOINT looked")?;
-    let cuts = tables
-        .iter()
-        .map(|table| match table.store() {
-            Store::Transactional | Store::Plain => reader::plan(link, schema, table),
-            Store::Elsewhere(_) | Store::Nothing => Ok(Cut::Content),
-        })
-        .collect::<Sql<Vec<_>>>()?;
-    link.run("ROLLBACK TO SAVEPOINT looked")?;
-    Ok(cuts)
+    for table in tables.iter().filter(|table| table.has_rows()) {
+        link.run(format!("SELECT 1 FROM {} LIMIT 1", qualified(schema, &table.name)))?;
+    }
+    link.run("ROLLBACK TO SAVEPOINT looked")
 }
 
 fn lock_plain_tables(spec: &MysqlSpec, link: &mut Link, cx: &Cx) -> Result<Option<TableLock>> {

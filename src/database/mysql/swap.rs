@@ -45,6 +45,8 @@ pub(super) fn swap_in(spec: &MysqlSpec, copy: &SideCopy, cx: &Cx) -> Result<()> 
 /// The reverse of `swap_in`, from wherever it stopped. Ends with the removal of the former schema, so that a second call
 /// finds nothing to do.
 pub(super) fn swap_back(spec: &MysqlSpec, copy: &SideCopy, cx: &Cx) -> Result<()> {
+    // Half an undo is worse than a second of waiting.
+    let cx = &cx.shielded();
     let mut link = connect(spec)?;
     let Some(former) = Record::read(&mut link, &copy.former)? else {
         return drop_if_empty(&mut link, &copy.former);
@@ -116,8 +118,13 @@ pub(super) fn live_objects(link: &mut Link, schema: &str) -> Result<Vec<Object>>
     link.run(format!("USE {}", quote(schema))).during(format!("use schema {schema:?}"))?;
     let found = objects::objects(link, schema)?;
     if let Some(hidden) = found.unsaved.first() {
-        return Err(Error::failed(format!("{} of schema {schema:?} could not be brought back: {}", hidden.what, hidden.why))
-            .with_remedy("restore with a database user that has all rights, such as root over the local socket"));
+        return Err(Error::failed(format!(
+            "{} of schema {schema:?} could not be brought back: {}",
+            hidden.what, hidden.why
+        ))
+        .with_remedy(
+            "restore with a database user that has all rights, such as root over the local socket",
+        ));
     }
     Ok(found.list.into_iter().filter(|object| object.kind != ObjectKind::Sequence).collect())
 }
@@ -144,7 +151,9 @@ fn put_schema(link: &mut Link, schema: &str, record: &Record) -> Result<()> {
 
 /// Drops all views, triggers, routines, packages and events.
 fn clear_objects(link: &mut Link, schema: &str) -> Result<()> {
-    for (kind, name) in objects::names(link, schema).during(format!("list the objects of schema {schema:?}"))? {
+    for (kind, name) in
+        objects::names(link, schema).during(format!("list the objects of schema {schema:?}"))?
+    {
         if kind != ObjectKind::Sequence {
             recreate::drop_object(link, schema, kind, &name)?;
         }
@@ -155,20 +164,25 @@ fn clear_objects(link: &mut Link, schema: &str) -> Result<()> {
 fn create_objects(link: &mut Link, schema: &str, record: &Record, cx: &Cx) -> Result<()> {
     link.run(format!("USE {}", quote(schema))).during(format!("use schema {schema:?}"))?;
     let all: Vec<&Object> = record.objects.iter().collect();
-    recreate::create(link, &all, cx)
+    recreate::create(link, schema, &all, cx)
 }
 
 fn rename(link: &mut Link, moves: &[(&String, &String, &String)]) -> Result<()> {
     if moves.is_empty() {
         return Ok(());
     }
-    let list: Vec<_> =
-        moves.iter().map(|(name, from, to)| format!("{} TO {}", qualified(from, name), qualified(to, name))).collect();
+    let list: Vec<_> = moves
+        .iter()
+        .map(|(name, from, to)| format!("{} TO {}", qualified(from, name), qualified(to, name)))
+        .collect();
     link.run(format!("RENAME TABLE {}", list.join(", "))).during("exchange the tables")
 }
 
 /// Tables and sequences of live, side and former.
-fn contents(link: &mut Link, copy: &SideCopy) -> Result<(BTreeSet<String>, BTreeSet<String>, BTreeSet<String>)> {
+fn contents(
+    link: &mut Link,
+    copy: &SideCopy,
+) -> Result<(BTreeSet<String>, BTreeSet<String>, BTreeSet<String>)> {
     Ok((tables(link, &copy.live)?, tables(link, &copy.side)?, tables(link, &copy.former)?))
 }
 

@@ -1,5 +1,6 @@
 //! The proof of a restore: the loaded tables are dumped again by the same code and must give the same files.
 
+use super::catalog;
 use super::catalog::Table;
 use super::fault::During;
 use super::feed::without_counter;
@@ -7,12 +8,17 @@ use super::intake::Intake;
 use super::link::Link;
 use super::manifest::TableEntry;
 use super::reader::Reader;
-use super::catalog;
 use crate::error::{Error, Result};
 use crate::event::Cx;
 
 /// Compares every table of `schema` with the dump, file by file.
-pub(super) fn compare(link: &mut Link, schema: &str, intake: &Intake, same_version: bool, cx: &Cx) -> Result<()> {
+pub(super) fn compare(
+    link: &mut Link,
+    schema: &str,
+    intake: &Intake,
+    same_version: bool,
+    cx: &Cx,
+) -> Result<()> {
     let tables = catalog::tables(link, schema)?;
     for (entry, ddl) in std::iter::zip(&intake.manifest.tables, &intake.tables) {
         cx.go_on()?;
@@ -21,9 +27,12 @@ pub(super) fn compare(link: &mut Link, schema: &str, intake: &Intake, same_versi
             .find(|table| table.name == entry.name)
             .ok_or_else(|| unequal(entry, "the table is not there"))?;
         if same_version && without_counter(&table.ddl) != without_counter(ddl) {
-            cx.warn(format!("table {:?} was created with a definition that reads differently from the dumped one", entry.name));
+            cx.warn(format!(
+                "table {:?} was created with a definition that reads differently from the dumped one",
+                entry.name
+            ));
         }
-        if matches!(table.store(), catalog::Store::Transactional | catalog::Store::Plain) {
+        if table.has_rows() {
             rows(link, schema, table, entry, cx)?;
         }
     }

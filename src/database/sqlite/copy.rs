@@ -14,7 +14,7 @@ use crate::event::Cx;
 const PLACE: &str = "/var/tmp/lifeboat-sqlite-XXXXXX";
 
 /// How long a writer may keep us from reading.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The copy, already without a name: it goes when this is dropped or the program dies.
 pub(super) struct Copy {
@@ -29,7 +29,8 @@ pub(super) struct Copy {
 /// whenever another process writes. The copy is a file because memory is scarcer than disk, in a directory of its own
 /// that only we can enter; it loses its name as soon as it was checked.
 pub(super) fn take(source: &Path, cx: &Cx) -> Result<Copy> {
-    let directory = nix::unistd::mkdtemp(PLACE).context("make a private directory for a copy of the database")?;
+    let directory =
+        nix::unistd::mkdtemp(PLACE).context("make a private directory for a copy of the database")?;
     let _removed_at_the_end = Remove(directory.clone());
     let target = directory.join("copy");
     let copied = fill(source, &target, cx)?;
@@ -49,7 +50,8 @@ fn fill(source: &Path, target: &Path, cx: &Cx) -> Result<Copy> {
     check(&to)?;
     let pragma = |sql: &str| to.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::cast_unsigned);
     let page_size = pragma("PRAGMA page_size").context("read the page size")?;
-    let tables = pragma("SELECT COUNT(*) FROM sqlite_schema WHERE type='table'").context("count the tables")?;
+    let tables =
+        pragma("SELECT COUNT(*) FROM sqlite_schema WHERE type='table'").context("count the tables")?;
     to.close().map_err(|(_, error)| error).context("close the copy of the database")?;
     Ok(Copy { file: placeholder, page_size, tables, moment })
 }
@@ -88,8 +90,9 @@ fn run(from: &Connection, to: &mut Connection, cx: &Cx) -> Result<()> {
 
 /// Every page is reachable and well-formed; a damaged database must not be saved as a good one.
 pub(super) fn check(connection: &Connection) -> Result<()> {
-    let verdict: String =
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).context("check the copy of the database")?;
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .context("check the copy of the database")?;
     if verdict == "ok" {
         return Ok(());
     }

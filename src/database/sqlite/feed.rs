@@ -33,10 +33,12 @@ enum Stage {
 
 impl SqliteFeed {
     pub(super) fn begin(spec: &SqliteSpec, directory: PathBuf, cx: &Cx) -> Result<Self> {
-        let original = std::fs::metadata(&spec.path).with_context(|| format!("look at {}", spec.path.display()))?;
+        let original =
+            std::fs::metadata(&spec.path).with_context(|| format!("look at {}", spec.path.display()))?;
         let copy = copy::take(&spec.path, cx)?;
         let bytes = copy.file.metadata().context("look at the copy of the database")?.len();
-        let moment: Timestamp = copy.moment.parse().with_context(|| format!("read the time {:?}", copy.moment))?;
+        let moment: Timestamp =
+            copy.moment.parse().with_context(|| format!("read the time {:?}", copy.moment))?;
         let manifest = Manifest {
             format: FORMAT,
             engine: "sqlite".to_owned(),

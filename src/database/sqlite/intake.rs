@@ -55,7 +55,8 @@ fn fill(mut file: &File, shelf: &dyn Shelf, manifest: &Manifest, cx: &Cx) -> Res
     let mut done = 0;
     for piece in &manifest.pieces {
         cx.go_on()?;
-        let data = shelf.read(piece.path.as_ref()).with_context(|| format!("read {} of the dump", piece.path))?;
+        let data =
+            shelf.read(piece.path.as_ref()).with_context(|| format!("read {} of the dump", piece.path))?;
         if data.len() as u64 != piece.bytes || blake3::hash(&data).to_hex().as_str() != piece.blake3 {
             return Err(unfit(&format!("{} is not what was written", piece.path)));
         }
@@ -73,7 +74,8 @@ fn fill(mut file: &File, shelf: &dyn Shelf, manifest: &Manifest, cx: &Cx) -> Res
 /// Opened as immutable, so that no journal files come to be beside it.
 fn prove(side: &Path) -> Result<()> {
     let name: String = side.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
         .with_context(|| format!("open {}", side.display()))?;
     check(&connection)

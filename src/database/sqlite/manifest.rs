@@ -75,7 +75,8 @@ pub(super) fn read(shelf: &dyn Shelf) -> Result<Manifest> {
         .read(NAME.as_ref())
         .with_context(|| format!("read {NAME} of the dump"))
         .remedy("a dump without its manifest is not whole; choose another snapshot")?;
-    let manifest: Manifest = serde_json::from_slice(&data).with_context(|| format!("read {NAME} of the dump"))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&data).with_context(|| format!("read {NAME} of the dump"))?;
     if manifest.format > FORMAT || manifest.engine != "sqlite" || !manifest.complete {
         return Err(unfit("its manifest does not say that it is a complete dump of this kind"));
     }

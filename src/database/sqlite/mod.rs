@@ -15,12 +15,12 @@ use crate::event::Cx;
 
 /// One database file.
 #[derive(Debug)]
-pub struct Sqlite {
+pub(super) struct Sqlite {
     spec: SqliteSpec,
 }
 
 impl Sqlite {
-    pub fn new(spec: SqliteSpec) -> Self {
+    pub(super) fn new(spec: SqliteSpec) -> Self {
         Self { spec }
     }
 }
@@ -39,12 +39,13 @@ impl Database for Sqlite {
         Ok(Box::new(feed.with_context(|| format!("dump {}", self.describe()))?))
     }
 
-    fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
-        swap::preflight(&self.spec.path, shelf, cx).with_context(|| format!("prepare to restore {}", self.describe()))
+    fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<()> {
+        swap::preflight(&self.spec.path, dump, cx)
+            .with_context(|| format!("prepare to restore {}", self.describe()))
     }
 
-    fn load_aside(&self, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
-        intake::load(&self.spec.path, shelf, token, cx).with_context(|| format!("load {}", self.describe()))
+    fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
+        intake::load(&self.spec.path, dump, token, cx).with_context(|| format!("load {}", self.describe()))
     }
 
     fn swap_in(&self, copy: &SideCopy, _cx: &Cx) -> Result<()> {

@@ -38,7 +38,12 @@ struct Names {
 impl Names {
     fn of(copy: &SideCopy) -> Self {
         let former = PathBuf::from(&copy.former);
-        Self { live: (&copy.live).into(), side: (&copy.side).into(), absent: sibling(&former, ABSENT), former }
+        Self {
+            live: (&copy.live).into(),
+            side: (&copy.side).into(),
+            absent: sibling(&former, ABSENT),
+            former,
+        }
     }
 
     fn sync(&self) -> Result<()> {
@@ -61,7 +66,8 @@ pub(super) fn preflight(path: &Path, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
     let directory = live.parent().unwrap_or(Path::new("/"));
     nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK)
         .with_context(|| format!("write to {}", directory.display()))?;
-    let space = nix::sys::statvfs::statvfs(directory).with_context(|| format!("look at {}", directory.display()))?;
+    let space =
+        nix::sys::statvfs::statvfs(directory).with_context(|| format!("look at {}", directory.display()))?;
     let free = space.blocks_available().saturating_mul(space.fragment_size());
     if free < manifest.bytes {
         return Err(Error::failed(format!(
@@ -76,10 +82,16 @@ pub(super) fn preflight(path: &Path, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
 
 pub(super) fn swap_in(copy: &SideCopy) -> Result<()> {
     let names = Names::of(copy);
+    let side = number(&names.side)?;
     if names.is_swapped()? {
-        return Ok(());
+        // An undo that stopped may have left the live file a second name; any other file there was never swapped in.
+        return if side.is_none() || side == number(&names.live)? {
+            Ok(())
+        } else {
+            Err(Error::failed(format!("{} was replaced by another program", names.live.display())))
+        };
     }
-    if number(&names.side)?.is_none() {
+    if side.is_none() {
         return Err(Error::failed(format!("{} is not there", names.side.display())));
     }
     if names.live.exists() {
@@ -128,8 +140,11 @@ pub(super) fn swap_back(copy: &SideCopy) -> Result<()> {
 pub(super) fn discard(copy: &SideCopy) -> Result<()> {
     let names = Names::of(copy);
     if !names.is_swapped()? && number(&names.former)?.is_some() {
-        return Err(Error::failed(format!("the swap of {} is half done: nothing is removed", names.live.display()))
-            .with_remedy("undo or finish the restore first"));
+        return Err(Error::failed(format!(
+            "the swap of {} is half done: nothing is removed",
+            names.live.display()
+        ))
+        .with_remedy("undo or finish the restore first"));
     }
     for path in [&names.side, &names.former] {
         remove(path)?;
@@ -166,7 +181,8 @@ fn settle(live: &Path) -> Result<()> {
 }
 
 fn in_use(live: &Path, why: &str) -> Error {
-    Error::failed(format!("bring {} to rest: {why}", live.display())).with_remedy("stop the application that uses it")
+    Error::failed(format!("bring {} to rest: {why}", live.display()))
+        .with_remedy("stop the application that uses it")
 }
 
 fn move_companions(from: &Path, to: &Path) -> Result<()> {

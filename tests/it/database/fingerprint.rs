@@ -67,7 +67,8 @@ fn list(server: &MariaDb, schema: &str, sql: &str) -> Vec<(String, String)> {
 
 fn unhex(text: &str) -> String {
     let digits: Vec<_> = text.chars().collect();
-    let bytes = digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).expect("hex"));
+    let bytes =
+        digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).expect("hex"));
     String::from_utf8(bytes.collect()).expect("a name in UTF-8")
 }
 
@@ -95,7 +96,10 @@ fn rows(server: &MariaDb, schema: &str, table: &str, versioned: bool) -> String 
     });
     let exact = exact.collect::<Vec<_>>().join(",");
     let all = if versioned { " FOR SYSTEM_TIME ALL" } else { "" };
-    let sql = format!("SET time_zone='+00:00'; SELECT SHA2(CONCAT_WS(',',{exact}),256) FROM {}{all}", quoted(table));
+    let sql = format!(
+        "SET time_zone='+00:00'; SELECT SHA2(CONCAT_WS(',',{exact}),256) FROM {}{all}",
+        quoted(table)
+    );
     let found = server.sql(schema, &sql);
     let mut lines: Vec<_> = found.lines().collect();
     lines.sort_unstable();

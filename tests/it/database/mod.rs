@@ -2,6 +2,8 @@
 
 mod fingerprint;
 mod mysql;
+mod mysql_faults;
+mod mysql_swap;
 mod sqlite;
 
 use std::collections::BTreeMap;
@@ -9,10 +11,22 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use lifeboat::database::Database;
+use lifeboat::database::{Database, DatabaseSpec, MysqlSpec, open};
 use lifeboat::dump::{Shelf, Summary};
 use lifeboat::error::{Error, Result};
 use lifeboat::event::{Cancel, Cx, Event, Sink, What};
+
+/// What makes the names of side copies unique.
+pub(crate) const TOKEN: &str = "a1b2c3d4";
+
+pub(crate) fn engine(spec: MysqlSpec) -> Box<dyn Database> {
+    open(&DatabaseSpec::Mysql(spec))
+}
+
+pub(crate) fn same(before: &str, after: &str) {
+    let differing = before.lines().zip(after.lines()).find(|(one, other)| one != other);
+    assert!(before == after, "first difference: {differing:#?}");
+}
 
 /// A dump held in memory.
 #[derive(Clone, Debug, Default)]

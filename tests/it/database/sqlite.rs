@@ -10,9 +10,7 @@ use lifeboat::event::Cx;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use super::{Memory, collect};
-
-const TOKEN: &str = "a1b2c3d4";
+use super::{Memory, TOKEN, collect};
 
 struct World {
     directory: TempDir,
@@ -43,7 +41,8 @@ impl World {
 
     fn names(&self) -> Vec<String> {
         let all = std::fs::read_dir(self.directory.path()).expect("list");
-        let mut names: Vec<_> = all.map(|entry| entry.expect("entry").file_name().into_string().expect("text")).collect();
+        let mut names: Vec<_> =
+            all.map(|entry| entry.expect("entry").file_name().into_string().expect("text")).collect();
         names.sort();
         names
     }
@@ -83,15 +82,24 @@ fn a_copy_under_a_writer_is_one_moment() {
     });
     for round in 0..10 {
         let shelf = dump(&world);
-        let whole: Vec<u8> =
-            shelf.0.iter().filter(|(path, _)| path.starts_with("data")).flat_map(|(_, data)| data.clone()).collect();
+        let whole: Vec<u8> = shelf
+            .0
+            .iter()
+            .filter(|(path, _)| path.starts_with("data"))
+            .flat_map(|(_, data)| data.clone())
+            .collect();
         let copy = world.directory.path().join(format!("copy{round}"));
         std::fs::write(&copy, whole).expect("write");
         let connection = Connection::open(&copy).expect("open");
-        let sum: i64 = connection.query_row("SELECT SUM(amount) FROM account", [], |row| row.get(0)).expect("sum");
+        let sum: i64 =
+            connection.query_row("SELECT SUM(amount) FROM account", [], |row| row.get(0)).expect("sum");
         assert_eq!(sum, 1000);
         let written: i64 = connection
-            .query_row("SELECT (SELECT COUNT(*) FROM note) - 20000 - (SELECT amount FROM account WHERE id=2) + 500", [], |row| row.get(0))
+            .query_row(
+                "SELECT (SELECT COUNT(*) FROM note) - 20000 - (SELECT amount FROM account WHERE id=2) + 500",
+                [],
+                |row| row.get(0),
+            )
             .expect("compare");
         assert_eq!(written, 0);
     }
@@ -108,7 +116,11 @@ fn a_restore_can_be_undone_and_keeps_owner_and_mode() {
     holder.execute_batch("DELETE FROM note WHERE rowid > 100").expect("change");
     world.database.preflight(&shelf, &cx).expect("preflight");
     let copy = world.database.load_aside(&shelf, TOKEN, &cx).expect("load");
-    assert_eq!(std::fs::metadata(&copy.side).expect("side").permissions().mode() & 0o777, 0o600, "nobody reads it yet");
+    assert_eq!(
+        std::fs::metadata(&copy.side).expect("side").permissions().mode() & 0o777,
+        0o600,
+        "nobody reads it yet"
+    );
     drop(holder);
 
     world.database.swap_in(&copy, &cx).expect("swap in");
@@ -181,7 +193,9 @@ fn damage_is_refused_and_leaves_nothing_behind() {
     flipped.0.get_mut(&piece).expect("piece")[1000] ^= 1;
     let mut headless = good.clone();
     headless.0.remove(Path::new("zz-manifest.json"));
-    for (what, shelf) in [("missing", missing), ("short", short), ("flipped", flipped), ("headless", headless)] {
+    for (what, shelf) in
+        [("missing", missing), ("short", short), ("flipped", flipped), ("headless", headless)]
+    {
         let error = world.database.load_aside(&shelf, TOKEN, &Cx::silent()).expect_err(what);
         assert!(error.remedy().is_some(), "{what}: {error}");
         assert!(world.names().iter().all(|name| !name.contains("restore")), "{what}: {:?}", world.names());
