@@ -239,6 +239,7 @@ pub(super) struct Demo {
 }
 
 fn percent(text: &str) -> Result<f64, String> {
-    let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>().map_err(|_| "not a percentage".to_owned())?;
+    let number =
+        text.strip_suffix('%').unwrap_or(text).parse::<f64>().map_err(|_| "not a percentage".to_owned())?;
     if number > 0.0 && number <= 100.0 { Ok(number) } else { Err("not between 0% and 100%".to_owned()) }
 }

@@ -103,11 +103,15 @@ impl Sink for Terminal {
                 let path = path.as_ref().map(|path| format!("{path}: ")).unwrap_or_default();
                 Self::line(&state, &format!("  ! {path}{text}"));
             }
-            What::Missed { path, why } => Self::line(&state, &format!("  ! not saved or restored: {path}: {why}")),
+            What::Missed { path, why } => {
+                Self::line(&state, &format!("  ! not saved or restored: {path}: {why}"))
+            }
             What::HookRan { point, hook, verdict } if !self.quiet => {
                 Self::line(&state, &format!("    hook {point} {hook}: {verdict}"));
             }
-            What::Reverted { step } => Self::line(&state, &format!("    put back what {} had changed", step.name())),
+            What::Reverted { step } => {
+                Self::line(&state, &format!("    put back what {} had changed", step.name()))
+            }
             What::Stuck { step, error } => {
                 Self::line(&state, &format!("  ! STUCK: {} could not be undone: {error}", step.name()));
             }
@@ -131,8 +135,12 @@ const fn ending(outcome: Outcome) -> &'static str {
 
 fn new_bar(step: &'static str, unit: Unit) -> ProgressBar {
     let template = match unit {
-        Unit::Bytes => "    {prefix:13} {bar:28} {binary_bytes:>10} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
-        Unit::Files | Unit::Rows => "    {prefix:13} {bar:28} {human_pos:>10} of {human_len}, {per_sec}, {eta} left",
+        Unit::Bytes => {
+            "    {prefix:13} {bar:28} {binary_bytes:>10} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
+        }
+        Unit::Files | Unit::Rows => {
+            "    {prefix:13} {bar:28} {human_pos:>10} of {human_len}, {per_sec}, {eta} left"
+        }
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(4));

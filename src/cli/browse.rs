@@ -32,7 +32,8 @@ pub(super) fn ls(session: &Session<'_>, args: &Ls) -> Done {
             return listing.entries.iter().try_for_each(|entry| writeln!(out, "{}", entry.path.display()));
         }
         let rows = listing.entries.iter().map(|entry| {
-            let time = entry.mtime.map(|at| at.to_zoned(job.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string());
+            let time =
+                entry.mtime.map(|at| at.to_zoned(job.zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string());
             vec![
                 entry.mode.clone(),
                 entry.owner.clone(),
@@ -53,8 +54,12 @@ pub(super) fn dump(session: &Session<'_>, args: &Dump) -> Done {
         let reader = repo.reader()?;
         let node = reader.node(&snapshot, &args.path)?;
         if !node.is_file() {
-            return Err(Error::usage(format!("{} is not a file in snapshot {}", args.path.display(), snapshot.short_id()))
-                .with_remedy("`lifeboat restore --to DIR --include PATTERN` brings back directories"));
+            return Err(Error::usage(format!(
+                "{} is not a file in snapshot {}",
+                args.path.display(),
+                snapshot.short_id()
+            ))
+            .with_remedy("`lifeboat restore --to DIR --include PATTERN` brings back directories"));
         }
         let mut out = std::io::stdout().lock();
         reader.write(&node, &mut out)?;

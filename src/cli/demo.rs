@@ -62,7 +62,12 @@ pub(super) fn demo(session: &Session<'_>, args: &Demo) -> Done {
     for snapshot in &snapshots {
         let stats = snapshot.stats.unwrap_or_default();
         let time = said(snapshot.time, &job);
-        say(&format!("   {}  {time}  {} read, {} stored", snapshot.short_id(), bytes(stats.bytes), bytes(stats.bytes_stored)));
+        say(&format!(
+            "   {}  {time}  {} read, {} stored",
+            snapshot.short_id(),
+            bytes(stats.bytes),
+            bytes(stats.bytes_stored)
+        ));
     }
 
     let moment = said(first.time, &job);
@@ -74,11 +79,16 @@ pub(super) fn demo(session: &Session<'_>, args: &Demo) -> Done {
         return Err(Error::failed(format!("the restored site is not what it was: {difference}")));
     }
     let (files, rows) = (after.files(), after.rows());
-    say(&format!("   PROVEN: {} and {} are byte for byte what they were, with owner, mode and time.\n", count(files, "file"), count(rows, "row")));
+    say(&format!(
+        "   PROVEN: {} and {} are byte for byte what they were, with owner, mode and time.\n",
+        count(files, "file"),
+        count(rows, "row")
+    ));
     next_steps(session, &directory, &restored);
 
     let seconds = begun.elapsed().as_secs_f64();
-    let document = Document { directory, snapshots, restored, files_proven: files, rows_proven: rows, seconds };
+    let document =
+        Document { directory, snapshots, restored, files_proven: files, rows_proven: rows, seconds };
     session.output.result(SUCCESS, &document, |out| writeln!(out, "done in {seconds:.1} s"))
 }
 
@@ -97,7 +107,8 @@ fn configure(session: &Session<'_>, directory: &Path, root: &Path) -> Result<Job
     let password_file = directory.join("password");
     create_private(&password_file, format!("{}\n", init::new_password().reveal()).as_bytes())?;
     let database = root.join("data/shop.sqlite");
-    let databases = format!("databases:\n  - {{type: sqlite, path: {}}}\n", serde_json::to_string(&database)?);
+    let databases =
+        format!("databases:\n  - {{type: sqlite, path: {}}}\n", serde_json::to_string(&database)?);
     let text = config::starter(&Starter {
         name: Some("demo"),
         root,
@@ -142,7 +153,10 @@ fn restore(session: &Session<'_>, job: &Job, moment: &str) -> Result<Restored> {
         dry_run: false,
         confirm: &|_| true,
     };
-    run::execute(RunKind::Restore, job, "demo", &cx, || run::restore(job, &request, &cx).map(|done| (done, None))).0
+    run::execute(RunKind::Restore, job, "demo", &cx, || {
+        run::restore(job, &request, &cx).map(|done| (done, None))
+    })
+    .0
 }
 
 fn said(time: Timestamp, job: &Job) -> String {
@@ -160,7 +174,10 @@ fn next_steps(session: &Session<'_>, directory: &Path, restored: &Restored) {
         ("its backups (encrypted)", at("storage")),
         ("its configuration", at("lifeboat.yaml")),
         ("its password", at("password")),
-        ("the files from before the restore", restored.kept.as_ref().map(|kept| kept.display().to_string()).unwrap_or_default()),
+        (
+            "the files from before the restore",
+            restored.kept.as_ref().map(|kept| kept.display().to_string()).unwrap_or_default(),
+        ),
     ];
     session.output.say("Where everything lies:");
     for (what, place) in lines {

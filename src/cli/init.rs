@@ -51,9 +51,10 @@ pub(super) fn init(session: &Session<'_>, args: &Init) -> Done {
                 writeln!(out, "\nBefore the first backup: {error}")?;
                 error.remedy().map_or(Ok(()), |remedy| writeln!(out, "   try: {remedy}"))
             }
-            Ok(job) => job.databases.iter().try_for_each(|spec| {
-                writeln!(out, "found {}", crate::database::open(spec).describe())
-            }),
+            Ok(job) => job
+                .databases
+                .iter()
+                .try_for_each(|spec| writeln!(out, "found {}", crate::database::open(spec).describe())),
         }
     })
 }
@@ -137,10 +138,18 @@ impl Sheet<'_> {
         writeln!(out, "  stored in     {place}")?;
         match self.password {
             Some(password) => writeln!(out, "  password      {}", password.reveal())?,
-            None => writeln!(out, "  password      where `repository.password` in {} points to; copy it too", self.config.display())?,
+            None => writeln!(
+                out,
+                "  password      where `repository.password` in {} points to; copy it too",
+                self.config.display()
+            )?,
         }
         writeln!(out, "  with Lifeboat restore --at '2026-11-20 03:00'")?;
-        writeln!(out, "  without it    restic -r REPOSITORY restore latest --host {} --target DIR", self.job.site.name)?;
+        writeln!(
+            out,
+            "  without it    restic -r REPOSITORY restore latest --host {} --target DIR",
+            self.job.site.name
+        )?;
         writeln!(out, "\nnext: lifeboat -c {} backup", self.config.display())
     }
 }

@@ -47,7 +47,9 @@ pub(super) fn key(session: &Session<'_>, action: &Key) -> Done {
 }
 
 fn done(session: &Session<'_>, what: &str, id: &str) -> Done {
-    session.output.result(SUCCESS, &serde_json::json!({ what: id }), |out| writeln!(out, "{what} key {}", &id[..8]))
+    session
+        .output
+        .result(SUCCESS, &serde_json::json!({ what: id }), |out| writeln!(out, "{what} key {}", &id[..8]))
 }
 
 /// The first line of a file or of standard input: a password on the command line could be read by everybody.
@@ -62,7 +64,9 @@ fn read(new: &NewPassword) -> Result<Secret> {
     } else {
         let path = &new.new_password_file;
         let file = std::fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
-        BufReader::new(file.take(LONGEST)).read_line(&mut line).with_context(|| format!("read {}", path.display()))?;
+        BufReader::new(file.take(LONGEST))
+            .read_line(&mut line)
+            .with_context(|| format!("read {}", path.display()))?;
     }
     let password = Secret::new(line.trim_end_matches(['\r', '\n']));
     zeroize::Zeroize::zeroize(&mut line);

@@ -13,12 +13,15 @@ use crate::run::{self, ForgetRequest, Forgotten};
 pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
     let job = session.repository_job()?;
     if job.retention.last.is_none() {
-        return Err(Error::usage("the configuration has no retention rule").with_remedy("set `retention: {last: 7}`"));
+        return Err(
+            Error::usage("the configuration has no retention rule").with_remedy("set `retention: {last: 7}`")
+        );
     }
     let request = ForgetRequest { dry_run: args.dry_run, prune: args.prune };
     let cx = session.cx();
-    let (result, _) =
-        run::execute(RunKind::Forget, &job, "manual", &cx, || run::forget(&job, request, &cx).map(|done| (done, None)));
+    let (result, _) = run::execute(RunKind::Forget, &job, "manual", &cx, || {
+        run::forget(&job, request, &cx).map(|done| (done, None))
+    });
     let done = result?;
     session.output.result(SUCCESS, &done, |out| {
         let rows = done.verdicts.iter().map(|(snapshot, verdict)| {

@@ -30,7 +30,9 @@ impl Output {
         let mut out = io::stdout().lock();
         let written = if self.json {
             let document = Envelope { exit_code: code, result: document };
-            serde_json::to_writer_pretty(&mut out, &document).map_err(io::Error::from).and_then(|()| writeln!(out))
+            serde_json::to_writer_pretty(&mut out, &document)
+                .map_err(io::Error::from)
+                .and_then(|()| writeln!(out))
         } else {
             text(&mut out)
         };

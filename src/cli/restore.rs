@@ -32,13 +32,18 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
         dry_run: args.dry_run,
         confirm: &confirm,
     };
-    if matches!(request.target, Target::InPlace { .. }) && !args.dry_run && !args.yes && !session.output.can_ask() {
+    if matches!(request.target, Target::InPlace { .. })
+        && !args.dry_run
+        && !args.yes
+        && !session.output.can_ask()
+    {
         return Err(Error::usage("a restore in place replaces the live site and nobody can be asked here")
             .with_remedy("look at it with `--dry-run`, then give `--yes`"));
     }
     let cx = session.cx();
-    let (result, state) =
-        run::execute(RunKind::Restore, &job, "manual", &cx, || run::restore(&job, &request, &cx).map(|done| (done, None)));
+    let (result, state) = run::execute(RunKind::Restore, &job, "manual", &cx, || {
+        run::restore(&job, &request, &cx).map(|done| (done, None))
+    });
     let restored = result?;
     let code = state.outcome.map_or(SUCCESS, Outcome::exit_code);
     session.output.result(code, &Document { restored: &restored, run: &state }, |out| {
@@ -117,7 +122,13 @@ fn tell(restored: &Restored, state: &RunState, args: &Restore, out: &mut dyn Wri
         bytes(fetched.bytes)
     )?;
     for copy in &restored.databases {
-        writeln!(out, "database {}: {} in {}", copy.live, count(copy.rows, "row"), count(copy.tables, "table"))?;
+        writeln!(
+            out,
+            "database {}: {} in {}",
+            copy.live,
+            count(copy.rows, "row"),
+            count(copy.tables, "table")
+        )?;
     }
     if let Some(directory) = &args.to {
         writeln!(out, "in {}", directory.display())?;
@@ -132,7 +143,11 @@ fn tell(restored: &Restored, state: &RunState, args: &Restore, out: &mut dyn Wri
         writeln!(out, "`lifeboat restore --discard-former` removes what was set aside")?;
     }
     if state.missed_count > 0 {
-        writeln!(out, "INCOMPLETE: {} could not be brought back as it was", count(state.missed_count, "thing"))?;
+        writeln!(
+            out,
+            "INCOMPLETE: {} could not be brought back as it was",
+            count(state.missed_count, "thing")
+        )?;
     }
     Ok(())
 }

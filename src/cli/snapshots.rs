@@ -14,7 +14,11 @@ pub(super) fn snapshots(session: &Session<'_>, args: &Snapshots) -> Done {
         found.iter().filter(|snapshot| args.all || snapshot.site == job.site.name).collect();
     session.output.result(SUCCESS, &shown, |out| {
         let rows = shown.iter().map(|snapshot| row(snapshot, &job.zone));
-        writeln!(out, "{}", table(&["ID", "Time", "Site", "Files", "Size", "Added", "Tags"], &[3, 4, 5], rows))?;
+        writeln!(
+            out,
+            "{}",
+            table(&["ID", "Time", "Site", "Files", "Size", "Added", "Tags"], &[3, 4, 5], rows)
+        )?;
         let others = found.len() - shown.len();
         if others > 0 {
             writeln!(out, "{others} more of other sites; --all shows them")?;
@@ -25,7 +29,8 @@ pub(super) fn snapshots(session: &Session<'_>, args: &Snapshots) -> Done {
 
 fn row(snapshot: &Snapshot, zone: &jiff::tz::TimeZone) -> Vec<String> {
     let time = snapshot.time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
-    let known = |text: fn(&crate::repo::Stats) -> String| snapshot.stats.as_ref().map(text).unwrap_or_default();
+    let known =
+        |text: fn(&crate::repo::Stats) -> String| snapshot.stats.as_ref().map(text).unwrap_or_default();
     vec![
         snapshot.short_id().to_owned(),
         time,

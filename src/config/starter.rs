@@ -55,7 +55,10 @@ pub fn starter(wish: &Starter<'_>) -> Result<Zeroizing<String>> {
         add(&format!("\n# The time zone of the schedule and of the times people say.\nzone: {zone}\n"));
     }
     if let Some(state) = wish.state {
-        add(&format!("\n# Where the key file and the memory of the storage are kept.\nstate: {}\n", quoted_path(state)?));
+        add(&format!(
+            "\n# Where the key file and the memory of the storage are kept.\nstate: {}\n",
+            quoted_path(state)?
+        ));
     }
     super::parse(Path::new("the new configuration"), text.as_bytes(), &Privacy::Private)?;
     Ok(text)

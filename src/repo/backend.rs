@@ -61,7 +61,12 @@ impl Directory {
     }
 
     /// Repeats what a short outage of the storage can have broken; everything else fails at once.
-    fn retry<T>(&self, what: &str, path: &Path, mut attempt: impl FnMut() -> io::Result<T>) -> RusticResult<T> {
+    fn retry<T>(
+        &self,
+        what: &str,
+        path: &Path,
+        mut attempt: impl FnMut() -> io::Result<T>,
+    ) -> RusticResult<T> {
         let mut waits = RETRY_AFTER.iter();
         loop {
             match attempt() {
@@ -126,11 +131,19 @@ impl ReadBackend for Directory {
         self.retry("read", &path, || std::fs::read(&path)).map(Bytes::from)
     }
 
-    fn read_partial(&self, tpe: FileType, id: &Id, _cacheable: bool, offset: u32, length: u32) -> RusticResult<Bytes> {
+    fn read_partial(
+        &self,
+        tpe: FileType,
+        id: &Id,
+        _cacheable: bool,
+        offset: u32,
+        length: u32,
+    ) -> RusticResult<Bytes> {
         let path = self.path(tpe, id);
         self.retry("read", &path, || {
             let mut data = vec![0; length as usize];
-            let read = self.handles.open(*id, &path).and_then(|file| file.read_exact_at(&mut data, offset.into()));
+            let read =
+                self.handles.open(*id, &path).and_then(|file| file.read_exact_at(&mut data, offset.into()));
             // A handle may have gone stale with the server that gave it: the next attempt opens the file anew.
             read.inspect_err(|_| self.handles.forget(id))?;
             Ok(data)
@@ -199,13 +212,19 @@ fn read_back(path: &Path, content: &BytesList) -> io::Result<()> {
             let got = &mut buffer[..expected.len()];
             file.read_exact(got)?;
             if got != expected {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "the storage gave back other bytes than were written"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "the storage gave back other bytes than were written",
+                ));
             }
         }
     }
     match file.read(&mut buffer)? {
         0 => Ok(()),
-        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "the storage gave back more bytes than were written")),
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the storage gave back more bytes than were written",
+        )),
     }
 }
 
@@ -217,7 +236,8 @@ fn list_into(directory: &Path, tpe: FileType, found: &mut Vec<(Id, u64)>) -> io:
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
-            if let Some(id) = name.to_str().filter(|name| name.len() == 64).and_then(|name| Id::parse_some(name, tpe))
+            if let Some(id) =
+                name.to_str().filter(|name| name.len() == 64).and_then(|name| Id::parse_some(name, tpe))
                 && let Some(meta) = absent_is_none(entry.metadata())?
             {
                 found.push((id, meta.len()));

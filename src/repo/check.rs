@@ -83,9 +83,11 @@ impl Repo {
     /// Looks at everything the spec asks for; an error only if the storage itself does not answer.
     pub fn check(&self, spec: &CheckSpec, cx: &Cx) -> Result<CheckReport> {
         let mut report = CheckReport::default();
-        for (tpe, kind) in
-            [(FileType::Key, DamageKind::Key), (FileType::Snapshot, DamageKind::Snapshot), (FileType::Index, DamageKind::Index)]
-        {
+        for (tpe, kind) in [
+            (FileType::Key, DamageKind::Key),
+            (FileType::Snapshot, DamageKind::Snapshot),
+            (FileType::Index, DamageKind::Index),
+        ] {
             self.check_names(tpe, kind, &mut report, cx)?;
         }
         let packs = self.check_packs(&mut report)?;
@@ -154,9 +156,16 @@ impl Repo {
         Ok(readable)
     }
 
-    fn read_packs(&self, read: ReadData, mut packs: Vec<(Id, u32)>, report: &mut CheckReport, cx: &Cx) -> Result<()> {
+    fn read_packs(
+        &self,
+        read: ReadData,
+        mut packs: Vec<(Id, u32)>,
+        report: &mut CheckReport,
+        cx: &Cx,
+    ) -> Result<()> {
         let all: u64 = packs.iter().map(|(_, size)| u64::from(*size)).sum();
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share of it
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        // a share of it
         let budget = match read {
             ReadData::None => return Ok(()),
             ReadData::All => all,
@@ -171,7 +180,12 @@ impl Repo {
             cx.go_on()?;
             let data = self.backend.read_full(FileType::Pack, &id).map_err(engine_error)?;
             if hex(&Sha256::digest(&data)) != id.to_hex().as_str() {
-                report.damages.push(damage(DamageKind::Pack, FileType::Pack, id, "its content is not what was written"));
+                report.damages.push(damage(
+                    DamageKind::Pack,
+                    FileType::Pack,
+                    id,
+                    "its content is not what was written",
+                ));
             }
             done += u64::from(size);
             cx.progress(done, Some(budget.max(done)), Unit::Bytes);
@@ -180,7 +194,13 @@ impl Repo {
         Ok(())
     }
 
-    fn check_trees(&self, snapshots: &[Snapshot], bad: &HashSet<Id>, report: &mut CheckReport, cx: &Cx) -> Result<()> {
+    fn check_trees(
+        &self,
+        snapshots: &[Snapshot],
+        bad: &HashSet<Id>,
+        report: &mut CheckReport,
+        cx: &Cx,
+    ) -> Result<()> {
         let mut walk = References { reader: self.reader()?, bad, seen: HashSet::new(), report };
         for snapshot in snapshots {
             cx.go_on()?;
@@ -206,7 +226,11 @@ impl References<'_> {
         let before = self.report.damages.iter().map(|damage| damage.affects.len()).sum::<usize>();
         while let Some((path, node)) = pending.pop() {
             let Some(tree) = node.subtree.filter(|tree| !self.seen.contains(tree)) else { continue };
-            if !self.reference(snapshot, &path, self.reader.engine.get_index_entry(&tree).ok().map(|at| *at.pack)) {
+            if !self.reference(
+                snapshot,
+                &path,
+                self.reader.engine.get_index_entry(&tree).ok().map(|at| *at.pack),
+            ) {
                 continue;
             }
             match self.reader.engine.get_tree(&tree) {
@@ -222,7 +246,13 @@ impl References<'_> {
         }
     }
 
-    fn nodes(&mut self, snapshot: &Snapshot, path: &Path, nodes: Vec<Node>, pending: &mut Vec<(PathBuf, Node)>) {
+    fn nodes(
+        &mut self,
+        snapshot: &Snapshot,
+        path: &Path,
+        nodes: Vec<Node>,
+        pending: &mut Vec<(PathBuf, Node)>,
+    ) {
         for node in nodes {
             let path = path.join(node.name());
             for id in node.content.iter().flatten() {
@@ -256,7 +286,8 @@ impl References<'_> {
     fn missing(&mut self, snapshot: &Snapshot, path: &Path, what: &str) {
         let file = format!("snapshots/{}", snapshot.id);
         let damages = &mut self.report.damages;
-        let known = damages.iter().position(|damage| damage.kind == DamageKind::Missing && damage.file == file);
+        let known =
+            damages.iter().position(|damage| damage.kind == DamageKind::Missing && damage.file == file);
         let at = known.unwrap_or_else(|| {
             let (kind, what) = (DamageKind::Missing, what.to_owned());
             damages.push(Damage { kind, file, what, affects: BTreeMap::new(), id: None });

@@ -68,8 +68,10 @@ impl Reader {
                 (None, Some(_)) => Ordering::Greater,
                 (Some((left, _)), Some((right, _))) => left.cmp(right),
             };
-            let old_item = if order.is_le() { std::mem::replace(&mut left, old.next().transpose()?) } else { None };
-            let new_item = if order.is_ge() { std::mem::replace(&mut right, new.next().transpose()?) } else { None };
+            let old_item =
+                if order.is_le() { std::mem::replace(&mut left, old.next().transpose()?) } else { None };
+            let new_item =
+                if order.is_ge() { std::mem::replace(&mut right, new.next().transpose()?) } else { None };
             note(&mut changes, old_item, new_item);
         }
     }

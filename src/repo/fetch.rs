@@ -128,20 +128,33 @@ impl Fetch<'_> {
         Ok(later.done)
     }
 
-    fn walk(&self, node: &Node, wanted: &Wanted<'_>, files: &SyncSender<(PathBuf, Node)>, later: &mut Later) -> Result<()> {
+    fn walk(
+        &self,
+        node: &Node,
+        wanted: &Wanted<'_>,
+        files: &SyncSender<(PathBuf, Node)>,
+        later: &mut Later,
+    ) -> Result<()> {
         for item in self.reader.below(node)? {
             self.cx.go_on()?;
             let (path, node) = item?;
             if !wanted(&path, node.is_dir()) {
                 continue;
             }
-            let path = if path.as_os_str().is_empty() { self.target.to_owned() } else { self.target.join(path) };
+            let path =
+                if path.as_os_str().is_empty() { self.target.to_owned() } else { self.target.join(path) };
             self.place(path, node, files, later)?;
         }
         Ok(())
     }
 
-    fn place(&self, path: PathBuf, node: Node, files: &SyncSender<(PathBuf, Node)>, later: &mut Later) -> Result<()> {
+    fn place(
+        &self,
+        path: PathBuf,
+        node: Node,
+        files: &SyncSender<(PathBuf, Node)>,
+        later: &mut Later,
+    ) -> Result<()> {
         match &node.node_type {
             NodeType::Dir => {
                 make_directory(&path)?;
@@ -179,7 +192,9 @@ impl Fetch<'_> {
     fn special(&self, path: &Path, node: &Node, kind: SFlag, device: u64) {
         match mknod(path, kind, Mode::S_IRUSR | Mode::S_IWUSR, device) {
             Ok(()) => self.attributes.set(path, node),
-            Err(error) => self.cx.missed(path.display().to_string(), format!("special file not made: {error}")),
+            Err(error) => {
+                self.cx.missed(path.display().to_string(), format!("special file not made: {error}"))
+            }
         }
     }
 
@@ -276,12 +291,16 @@ fn is_zero(block: &[u8]) -> bool {
 
 /// Private until its real mode is set at the end: nobody looks into a half restored site.
 fn make_directory(path: &Path) -> Result<()> {
-    DirBuilder::new().mode(0o700).create(path).with_context(|| format!("make the directory {}", path.display()))
+    DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("make the directory {}", path.display()))
 }
 
 /// Everything of this file system is on its disk afterwards; one call instead of one per file.
 fn sync_file_system(target: &Path) -> Result<()> {
     let place = if target.is_dir() { target } else { target.parent().unwrap_or(Path::new("/")) };
     let directory = File::open(place).with_context(|| format!("open {}", place.display()))?;
-    nix::unistd::syncfs(&directory).with_context(|| format!("sync the file system of {}", OsStr::new(place).display()))
+    nix::unistd::syncfs(&directory)
+        .with_context(|| format!("sync the file system of {}", OsStr::new(place).display()))
 }

@@ -29,7 +29,10 @@ pub(crate) fn load_master(path: &Path) -> Result<Option<MasterKey>> {
     };
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(Error::usage(format!("the key file {} can be read by others", path.display()))
-            .with_remedy(format!("run `chmod 600 {}` and think about who may have read it", path.display())));
+            .with_remedy(format!(
+                "run `chmod 600 {}` and think about who may have read it",
+                path.display()
+            )));
     }
     let text = zeroize::Zeroizing::new(
         std::fs::read(path).with_context(|| format!("read the key file {}", path.display()))?,
@@ -102,7 +105,10 @@ impl Repo {
             }
         }
         if opened.is_empty() {
-            return Err(Error::new(crate::error::Kind::WrongPassword, "the old password opens no key of this repository"));
+            return Err(Error::new(
+                crate::error::Kind::WrongPassword,
+                "the old password opens no key of this repository",
+            ));
         }
         let added = self.add_key(new)?;
         let engine = self.engine()?;

@@ -63,7 +63,8 @@ impl Repo {
                 Err(_) if !self.has(FileType::Snapshot, id)? => {}
                 Err(error) => {
                     let why = engine_error(error);
-                    self.cx.warn(format!("snapshot {} cannot be read ({why}); {DAMAGED}", id.to_hex().as_str()));
+                    self.cx
+                        .warn(format!("snapshot {} cannot be read ({why}); {DAMAGED}", id.to_hex().as_str()));
                 }
             }
         }
@@ -90,8 +91,12 @@ impl Repo {
 
     /// Removes snapshot files; the data they alone used goes at the next prune.
     pub fn forget(&self, ids: &[String]) -> Result<()> {
-        let ids = ids.iter().map(|id| id.parse::<rustic_core::Id>().map(Into::into)).collect::<Result<Vec<_>, _>>();
-        self.engine()?.delete_snapshots(&ids.map_err(engine_error)?).map_err(engine_error).context("remove snapshots")
+        let ids =
+            ids.iter().map(|id| id.parse::<rustic_core::Id>().map(Into::into)).collect::<Result<Vec<_>, _>>();
+        self.engine()?
+            .delete_snapshots(&ids.map_err(engine_error)?)
+            .map_err(engine_error)
+            .context("remove snapshots")
     }
 }
 
@@ -101,7 +106,8 @@ impl Snapshot {
     pub(crate) fn from_file(file: &SnapshotFile, root: Option<&Path>) -> Self {
         let paths: Vec<PathBuf> = file.paths.iter().map(PathBuf::from).collect();
         let ours = paths.iter().any(|path| path == Path::new(super::manifest::VIRTUAL));
-        let found = || paths.iter().find(|path| ours && *path != Path::new(super::manifest::VIRTUAL)).cloned();
+        let found =
+            || paths.iter().find(|path| ours && *path != Path::new(super::manifest::VIRTUAL)).cloned();
         Self {
             id: file.id.to_hex().as_str().to_owned(),
             time: file.time.timestamp(),

@@ -147,7 +147,8 @@ impl Locks {
         let sealed = self.seal.encrypt(&serde_json::to_vec(&Content::ours(mode))?)?;
         let path = self.directory.join(hex(&Sha256::digest(&sealed)));
         let create = || -> io::Result<()> {
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
             io::Write::write_all(&mut file, &sealed)?;
             file.sync_all()
         };
@@ -156,12 +157,18 @@ impl Locks {
         Ok(path)
     }
 
-    fn refresh(self: Arc<Self>, mode: Mode, file: Arc<Mutex<PathBuf>>, cx: Cx) -> (mpsc::Sender<()>, JoinHandle<()>) {
+    fn refresh(
+        self: Arc<Self>,
+        mode: Mode,
+        file: Arc<Mutex<PathBuf>>,
+        cx: Cx,
+    ) -> (mpsc::Sender<()>, JoinHandle<()>) {
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
             while stopped.recv_timeout(REFRESH_EVERY) == Err(RecvTimeoutError::Timeout) {
                 let renewed = self.write(mode).and_then(|new| {
-                    let old = std::mem::replace(&mut *file.lock().unwrap_or_else(PoisonError::into_inner), new);
+                    let old =
+                        std::mem::replace(&mut *file.lock().unwrap_or_else(PoisonError::into_inner), new);
                     remove(&old)
                 });
                 if let Err(error) = renewed {
@@ -203,7 +210,10 @@ impl Content {
     }
 
     fn is_stale(&self) -> bool {
-        let old = self.time.parse::<Timestamp>().is_ok_and(|time| time.duration_until(Timestamp::now()) > STALE_AFTER);
+        let old = self
+            .time
+            .parse::<Timestamp>()
+            .is_ok_and(|time| time.duration_until(Timestamp::now()) > STALE_AFTER);
         old || (self.hostname == hostname() && is_gone(self.pid))
     }
 

@@ -47,8 +47,8 @@ use std::sync::Arc;
 
 use rustic_core::repofile::MasterKey;
 use rustic_core::{
-    ConfigOptions, Credentials, FileType, OpenStatus, ReadBackend, Repository, RepositoryBackends, RepositoryOptions,
-    RusticError,
+    ConfigOptions, Credentials, FileType, OpenStatus, ReadBackend, Repository, RepositoryBackends,
+    RepositoryOptions, RusticError,
 };
 
 use self::backend::Directory;
@@ -61,7 +61,8 @@ use crate::event::Cx;
 use crate::sys::secret::Secret;
 
 /// For an index that cannot be read.
-const REPAIR: &str = "`lifeboat check` names the damaged index file, `lifeboat check --repair` rebuilds it from the packs";
+const REPAIR: &str =
+    "`lifeboat check` names the damaged index file, `lifeboat check --repair` rebuilds it from the packs";
 
 /// Where the repository is inside its storage, and what opens it.
 #[derive(Clone, Debug)]
@@ -89,10 +90,13 @@ impl Repo {
     /// Creates a repository where nothing is yet; an explicit act of a person, never a side effect.
     pub fn create(root: &Path, medium: Medium, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
         let directory = root.join(&spec.path);
-        let password = spec.password.as_ref().ok_or_else(|| Error::usage("a new repository needs a password"))?;
+        let password =
+            spec.password.as_ref().ok_or_else(|| Error::usage("a new repository needs a password"))?;
         if directory.join("config").exists() {
             return Err(Error::usage(format!("there is a repository in {} already", directory.display()))
-                .with_remedy("point `repository.path` elsewhere, or use the one that is there without `init`"));
+                .with_remedy(
+                    "point `repository.path` elsewhere, or use the one that is there without `init`",
+                ));
         }
         let gate = Arc::new(Gate::new(cx));
         let backend = Arc::new(Directory::new(&directory, medium, Arc::clone(&gate)));
@@ -119,11 +123,18 @@ impl Repo {
             (Some(master), _) => Credentials::Masterkey(master.clone()),
             (None, Some(password)) => Credentials::password(password.reveal()),
             (None, None) => {
-                return Err(Error::new(Kind::WrongPassword, format!("nothing opens the repository in {}", directory.display()))
-                    .with_remedy(format!("set `repository.password`, or bring back the key file {}", spec.key_file.display())));
+                return Err(Error::new(
+                    Kind::WrongPassword,
+                    format!("nothing opens the repository in {}", directory.display()),
+                )
+                .with_remedy(format!(
+                    "set `repository.password`, or bring back the key file {}",
+                    spec.key_file.display()
+                )));
             }
         };
-        let engine = connect(&backend, cx)?.open(&credentials).map_err(opening_error).with_context(opening)?;
+        let engine =
+            connect(&backend, cx)?.open(&credentials).map_err(opening_error).with_context(opening)?;
         if known.is_none() {
             key::store_master(&spec.key_file, &engine.key())?;
         }
@@ -159,7 +170,9 @@ impl Repo {
 
     /// A fresh engine on the same files: what it reads is what the storage has now.
     fn engine(&self) -> Result<Repository<OpenStatus>> {
-        connect(&self.backend, &self.cx)?.open(&Credentials::Masterkey(self.master.clone())).map_err(engine_error)
+        connect(&self.backend, &self.cx)?
+            .open(&Credentials::Masterkey(self.master.clone()))
+            .map_err(engine_error)
     }
 }
 
@@ -184,15 +197,19 @@ fn opening_error(error: Box<RusticError>) -> Error {
             .with_remedy("look at `repository.password`; `lifeboat key list` on a node that still has the key shows who made which key");
     }
     if has_code(&error, "C001") {
-        return Error::new(Kind::WrongPassword, "the key file does not belong to this repository, or its config file is damaged")
-            .with_remedy("move the key file away to open the repository by its password");
+        return Error::new(
+            Kind::WrongPassword,
+            "the key file does not belong to this repository, or its config file is damaged",
+        )
+        .with_remedy("move the key file away to open the repository by its password");
     }
     engine_error(error)
 }
 
 /// The engine's code of an error, of itself or of what caused it.
 fn has_code(error: &RusticError, code: &str) -> bool {
-    error.is_code(code) || error.source().is_some_and(|cause| cause.to_string().contains(&format!("errors/{code}")))
+    error.is_code(code)
+        || error.source().is_some_and(|cause| cause.to_string().contains(&format!("errors/{code}")))
 }
 
 /// The engine writes pages, with backtraces of its own; a line has to do.
@@ -208,5 +225,7 @@ fn one_line(error: &RusticError) -> String {
     while let Some((before, after)) = line.split_once(" (kind: related to ") {
         line = format!("{before}{}", after.split_once(')').map_or("", |(_, rest)| rest));
     }
-    line.replace("`rustic_core` experienced an error related to ", "").trim_end_matches([':', ' ', '.']).to_owned()
+    line.replace("`rustic_core` experienced an error related to ", "")
+        .trim_end_matches([':', ' ', '.'])
+        .to_owned()
 }

@@ -27,12 +27,8 @@ pub struct Reader {
 impl Repo {
     /// Reads the index; what it says is what the storage has now.
     pub fn reader(&self) -> Result<Reader> {
-        let engine = self
-            .engine()?
-            .to_indexed()
-            .map_err(engine_error)
-            .context("read the index")
-            .remedy(REPAIR)?;
+        let engine =
+            self.engine()?.to_indexed().map_err(engine_error).context("read the index").remedy(REPAIR)?;
         Ok(Reader { engine: Arc::new(engine) })
     }
 }
@@ -46,8 +42,11 @@ impl Reader {
         self.write(&node, &mut text)?;
         let manifest: Manifest = serde_json::from_slice(&text).context("read the snapshot's manifest")?;
         if manifest.format > FORMAT {
-            return Err(Error::failed(format!("the snapshot's manifest has format {}, this program knows {FORMAT}", manifest.format))
-                .with_remedy("use a newer lifeboat to restore it"));
+            return Err(Error::failed(format!(
+                "the snapshot's manifest has format {}, this program knows {FORMAT}",
+                manifest.format
+            ))
+            .with_remedy("use a newer lifeboat to restore it"));
         }
         Ok(Some(manifest))
     }
@@ -89,7 +88,11 @@ impl Reader {
             (true, None) => return Err(Error::failed("a directory of the snapshot has no content")),
             (false, _) => vec![node.clone()],
         };
-        Ok(Below { reader: self.clone(), open: vec![(PathBuf::new(), first.into_iter())], lone: !node.is_dir() })
+        Ok(Below {
+            reader: self.clone(),
+            open: vec![(PathBuf::new(), first.into_iter())],
+            lone: !node.is_dir(),
+        })
     }
 
     /// One blob; its bytes are proven to be what the tree refers to.
@@ -111,7 +114,10 @@ impl Reader {
             to.write_all(&data)?;
         }
         if size != node.meta.size {
-            return Err(Error::failed(format!("the content has {size} bytes, the tree says {}", node.meta.size)));
+            return Err(Error::failed(format!(
+                "the content has {size} bytes, the tree says {}",
+                node.meta.size
+            )));
         }
         Ok(())
     }
@@ -185,9 +191,9 @@ impl Shelf for Dump {
     fn open(&self, path: &Path) -> Result<Box<dyn Read + Send>> {
         let Some(tree) = self.node.subtree else { return Err(Error::failed("the dump is no directory")) };
         let node = self.reader.find(tree, path)?;
-        let node = node.filter(Node::is_file).ok_or_else(|| {
-            Error::failed(format!("the dump has no file {}", path.display()))
-        })?;
+        let node = node
+            .filter(Node::is_file)
+            .ok_or_else(|| Error::failed(format!("the dump has no file {}", path.display())))?;
         let left = node.content.unwrap_or_default().into_iter();
         Ok(Box::new(Blobs { reader: self.reader.clone(), left, current: Bytes::new() }))
     }
@@ -205,7 +211,10 @@ impl Read for Blobs {
         while self.current.is_empty() {
             match self.left.next() {
                 None => return Ok(0),
-                Some(id) => self.current = self.reader.blob(&id).map_err(|error| io::Error::other(error.to_string()))?,
+                Some(id) => {
+                    self.current =
+                        self.reader.blob(&id).map_err(|error| io::Error::other(error.to_string()))?
+                }
             }
         }
         let count = self.current.len().min(buffer.len());
@@ -222,5 +231,6 @@ pub(crate) fn root_node(tree: TreeId) -> Node {
 /// One name that, joined to a directory, stays inside: not empty, no `.` or `..`, no `/` in it.
 fn is_plain(name: &Path) -> bool {
     let mut parts = name.components();
-    matches!(parts.next(), Some(Component::Normal(part)) if part == name.as_os_str()) && parts.next().is_none()
+    matches!(parts.next(), Some(Component::Normal(part)) if part == name.as_os_str())
+        && parts.next().is_none()
 }

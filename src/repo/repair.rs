@@ -27,7 +27,8 @@ impl Repo {
             std::fs::create_dir_all(&aside).with_context(|| format!("create {}", aside.display()))?;
             let from = self.directory.join(&damage.file);
             let to = aside.join(damage.file.replace('/', "-"));
-            std::fs::rename(&from, &to).with_context(|| format!("move {} to {}", from.display(), to.display()))?;
+            std::fs::rename(&from, &to)
+                .with_context(|| format!("move {} to {}", from.display(), to.display()))?;
             if let Some(directory) = from.parent() {
                 sync_directory(directory)?;
             }
@@ -44,7 +45,9 @@ impl Repo {
     /// A snapshot that lost something is no complete one any more: restores pass it over and rotation does not count it.
     fn mark_damaged(&self, cx: &Cx) -> Result<()> {
         let damages = self.check(&CheckSpec::default(), cx)?.damages;
-        let lost = |snapshot: &Snapshot| damages.iter().any(|damage| damage.affects.contains_key(snapshot.short_id()));
+        let lost = |snapshot: &Snapshot| {
+            damages.iter().any(|damage| damage.affects.contains_key(snapshot.short_id()))
+        };
         let engine = self.engine()?;
         for snapshot in self.snapshots()?.into_iter().filter(|snapshot| snapshot.complete && lost(snapshot)) {
             let id: Id = snapshot.id.parse().map_err(engine_error)?;

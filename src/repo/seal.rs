@@ -40,7 +40,8 @@ impl Seal {
     pub(crate) fn decrypt(&self, data: &[u8]) -> Result<Vec<u8>> {
         let forged = || Error::failed("the content does not match its checksum, or belongs to another key");
         let (nonce, sealed) = data.split_at_checked(NONCE_BYTES).ok_or_else(forged)?;
-        let plain = self.0.decrypt(Nonce::<Aes256CtrPoly1305Aes>::from_slice(nonce), sealed).map_err(|_| forged())?;
+        let plain =
+            self.0.decrypt(Nonce::<Aes256CtrPoly1305Aes>::from_slice(nonce), sealed).map_err(|_| forged())?;
         match plain.split_first() {
             Some((&COMPRESSED, frame)) => Ok(zstd::bulk::decompress(frame, LARGEST)?),
             _ => Ok(plain),

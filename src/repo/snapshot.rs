@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{
-    BackupOptions, IndexedIdsStatus, ParentOptions, Repository, SnapshotGroupCriterion, SnapshotOptions, StringList,
+    BackupOptions, IndexedIdsStatus, ParentOptions, Repository, SnapshotGroupCriterion, SnapshotOptions,
+    StringList,
 };
 
 use super::ledger::Ledger;
@@ -46,7 +47,8 @@ impl Repo {
     /// else that goes wrong is an error, and then there is no snapshot.
     pub fn save(&self, contents: Contents, cx: &Cx) -> Result<Snapshot> {
         let _listening = Listening::start(cx);
-        let engine = self.engine()?.to_indexed_ids().map_err(engine_error).context("read the index").remedy(REPAIR)?;
+        let engine =
+            self.engine()?.to_indexed_ids().map_err(engine_error).context("read the index").remedy(REPAIR)?;
         let parent = self.parent_for(&contents, &engine, cx)?;
         let ledger = Arc::new(Ledger::new(cx));
         let manifest = Arc::new(Mutex::new(manifest_for(&contents)));
@@ -79,13 +81,17 @@ impl Repo {
     fn parent_for(&self, contents: &Contents, engine: &Engine, cx: &Cx) -> Result<Option<Snapshot>> {
         let root = contents.root.as_deref();
         let same = |snapshot: &Snapshot| {
-            snapshot.site == contents.site && root.is_none_or(|root| snapshot.paths.iter().any(|path| path == root))
+            snapshot.site == contents.site
+                && root.is_none_or(|root| snapshot.paths.iter().any(|path| path == root))
         };
         let newest = self.snapshots()?.into_iter().rfind(same);
         Ok(newest.filter(|parent| {
             let whole = has_all_trees(engine, parent);
             if !whole {
-                cx.warn(format!("snapshot {} has lost some of its directories; everything is read anew", parent.short_id()));
+                cx.warn(format!(
+                    "snapshot {} has lost some of its directories; everything is read anew",
+                    parent.short_id()
+                ));
             }
             whole
         }))
@@ -122,7 +128,9 @@ fn has_all_trees(engine: &Engine, parent: &Snapshot) -> bool {
     let (mut seen, mut pending) = (HashSet::from([parent.tree]), vec![parent.tree]);
     while let Some(id) = pending.pop() {
         let Ok(tree) = engine.get_tree(&id) else { return false };
-        pending.extend(tree.nodes.iter().filter_map(|node| node.subtree).filter(|subtree| seen.insert(*subtree)));
+        pending.extend(
+            tree.nodes.iter().filter_map(|node| node.subtree).filter(|subtree| seen.insert(*subtree)),
+        );
     }
     true
 }
@@ -133,7 +141,9 @@ fn expect_all(file: &SnapshotFile, expected: u64) -> Result<()> {
     if stored == expected {
         return Ok(());
     }
-    Err(Error::failed(format!("{expected} files were offered and {stored} arrived in the snapshot; it is not committed")))
+    Err(Error::failed(format!(
+        "{expected} files were offered and {stored} arrived in the snapshot; it is not committed"
+    )))
 }
 
 fn options(parent: Option<&Snapshot>) -> BackupOptions {

@@ -259,7 +259,10 @@ impl Virtual {
             if let Some(DumpFile { path, data }) = feed.next(self.ledger.cx())? {
                 let directory = Path::new(VIRTUAL).join(DUMPS).join(&self.part.directories[self.current]);
                 let plain = path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-                if !plain || path.as_os_str().is_empty() || self.previous.as_ref().is_some_and(|last| *last >= path) {
+                if !plain
+                    || path.as_os_str().is_empty()
+                    || self.previous.as_ref().is_some_and(|last| *last >= path)
+                {
                     return Err(Error::failed(format!("the dump gave {} out of order", path.display())));
                 }
                 let moment = feed.moment();
@@ -278,7 +281,8 @@ impl Virtual {
     }
 
     fn manifest(&self) -> Result<Entry, Error> {
-        let text = serde_json::to_vec_pretty(&*self.part.manifest.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let text =
+            serde_json::to_vec_pretty(&*self.part.manifest.lock().unwrap_or_else(PoisonError::into_inner))?;
         Ok(self.file(Path::new(VIRTUAL).join(MANIFEST), text))
     }
 

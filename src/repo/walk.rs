@@ -63,7 +63,8 @@ pub(crate) struct Found {
 
 impl Walk {
     pub(crate) fn new(root: &Path, excludes: Patterns, ledger: Arc<Ledger>) -> Result<Self> {
-        let meta = symlink_metadata(root).with_context(|| format!("look at the site's root {}", root.display()))?;
+        let meta =
+            symlink_metadata(root).with_context(|| format!("look at the site's root {}", root.display()))?;
         if !meta.is_dir() {
             return Err(Error::usage(format!("the site's root {} is no directory", root.display()))
                 .with_remedy("`site.root` must name the directory itself, not a link to it"));
@@ -84,7 +85,8 @@ impl Walk {
     /// The sorted content of a directory that belongs to this walk.
     fn list(&self, directory: &Path) -> Vec<PathBuf> {
         let listed = (|| -> std::io::Result<Vec<PathBuf>> {
-            let mut paths = read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+            let mut paths =
+                read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
             if is_cache(&paths) {
                 paths.retain(|path| path.file_name() == Some(CACHEDIR_TAG.as_ref()));
             }
@@ -269,9 +271,9 @@ fn extended_attributes(path: &Path) -> std::io::Result<Vec<serde_json::Value>> {
     };
     let mut found = Vec::new();
     for name in names {
-        let text = name
-            .to_str()
-            .ok_or_else(|| std::io::Error::other(format!("the name {:?} cannot be stored", name.as_bytes())))?;
+        let text = name.to_str().ok_or_else(|| {
+            std::io::Error::other(format!("the name {:?} cannot be stored", name.as_bytes()))
+        })?;
         // Removed between the list and the look: then it is not there.
         if let Some(value) = xattr::get(path, &name)? {
             found.push(serde_json::json!({ "name": text, "value": BASE64_STANDARD.encode(value) }));
@@ -300,7 +302,10 @@ fn go_mode(meta: &Metadata) -> u32 {
     } else {
         0
     };
-    special.iter().filter(|(unix, _)| mode & unix != 0).fold(mode & 0o777 | type_bits, |go, (_, bit)| go | bit)
+    special
+        .iter()
+        .filter(|(unix, _)| mode & unix != 0)
+        .fold(mode & 0o777 | type_bits, |go, (_, bit)| go | bit)
 }
 
 /// The permission bits of a Go mode as `chmod` takes them.

@@ -42,11 +42,15 @@ fn newest(repo: &Repo, job: &Job, limit: Option<(Timestamp, &String)>, cx: &Cx) 
             Some(first) => format!("the first one is {} of {}", first.short_id(), local(first.time, job)),
             None => "`lifeboat snapshots` lists what there is".to_owned(),
         };
-        return Err(Error::failed(format!("{} has no complete snapshot{when}", job.site.name)).with_remedy(remedy));
+        return Err(
+            Error::failed(format!("{} has no complete snapshot{when}", job.site.name)).with_remedy(remedy)
+        );
     };
     let skipped = ours.iter().rev().filter(within).take_while(|snapshot| snapshot.id != chosen.id).count();
     if skipped > 0 {
-        cx.warn(format!("passed over {skipped} newer incomplete snapshots; name one by its id to restore it"));
+        cx.warn(format!(
+            "passed over {skipped} newer incomplete snapshots; name one by its id to restore it"
+        ));
     }
     Ok(chosen.clone())
 }

@@ -41,19 +41,28 @@ impl Databases {
     }
 
     /// Finds each database's dump. A database without one, or a dump without a database, is an error: half a site is no site.
-    pub(crate) fn find(job: &Job, manifest: &Manifest, reader: &Reader, snapshot: &Snapshot, cx: &Cx) -> Result<Self> {
+    pub(crate) fn find(
+        job: &Job,
+        manifest: &Manifest,
+        reader: &Reader,
+        snapshot: &Snapshot,
+        cx: &Cx,
+    ) -> Result<Self> {
         let mut pairs = Vec::new();
         for spec in &job.databases {
             let database = database::open(spec);
             let directory = database.directory();
-            let Some(dumped) = manifest.databases.iter().find(|dump| Path::new(&dump.directory) == directory) else {
+            let Some(dumped) = manifest.databases.iter().find(|dump| Path::new(&dump.directory) == directory)
+            else {
                 let text = format!("snapshot {} has no dump of {}", snapshot.short_id(), database.describe());
-                return Err(Error::failed(text)
-                    .with_remedy("restore the files alone with `--files`, or what it has elsewhere with `--to DIR`"));
+                return Err(Error::failed(text).with_remedy(
+                    "restore the files alone with `--files`, or what it has elsewhere with `--to DIR`",
+                ));
             };
             pairs.push(Pair { dump: reader.shelf(snapshot, &directory)?, rows: dumped.rows, database });
         }
-        let named = |directory: &str| pairs.iter().any(|pair| pair.database.directory() == Path::new(directory));
+        let named =
+            |directory: &str| pairs.iter().any(|pair| pair.database.directory() == Path::new(directory));
         if let Some(orphan) = manifest.databases.iter().find(|dump| !named(&dump.directory)) {
             let text = format!(
                 "snapshot {} has a dump of {}, which this configuration does not name",

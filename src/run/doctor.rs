@@ -56,11 +56,14 @@ fn storage(job: &Job, cx: &Cx) -> Vec<Finding> {
         Ok(at) => at,
         Err(error) => return vec![finding(&name, Err(error))],
     };
-    let mut findings = vec![finding(&name, Ok("can be reached and written".to_owned())), space(&name, &at.root)];
+    let mut findings =
+        vec![finding(&name, Ok("can be reached and written".to_owned())), space(&name, &at.root)];
     match open_repo(job, &at, cx) {
         Err(error) => findings.push(finding("repository", Err(error))),
         Ok(repo) => {
-            let listed = repo.snapshots().map(|all| format!("{} opens, {} snapshots", repo.directory().display(), all.len()));
+            let listed = repo
+                .snapshots()
+                .map(|all| format!("{} opens, {} snapshots", repo.directory().display(), all.len()));
             findings.push(finding("repository", listed));
             let locked = repo.lock(Mode::Exclusive).and_then(|lock| lock.release());
             findings.push(finding("locks", locked.map(|()| "nobody holds the repository".to_owned())));
@@ -82,7 +85,10 @@ fn movable(job: &Job) -> Finding {
         None => (Health::Good, "can be exchanged in one step".to_owned(), None),
         Some(point) => (
             Health::Warning,
-            format!("{} is a mount point: its content is not saved, and the root cannot be exchanged", point.display()),
+            format!(
+                "{} is a mount point: its content is not saved, and the root cannot be exchanged",
+                point.display()
+            ),
             Some("restore with `--to DIR`, or list what is mounted as a site of its own".to_owned()),
         ),
     };
@@ -96,7 +102,8 @@ fn space(name: &str, root: &std::path::Path) -> Finding {
         Ok(stat) => {
             let percent = stat.blocks_available() * 100 / stat.blocks().max(1);
             let health = if percent < LOW_PERCENT { Health::Warning } else { Health::Good };
-            let remedy = (health == Health::Warning).then(|| "keep fewer snapshots, or make the storage larger".to_owned());
+            let remedy = (health == Health::Warning)
+                .then(|| "keep fewer snapshots, or make the storage larger".to_owned());
             Finding { what, health, text: format!("{percent}% free"), remedy }
         }
     }

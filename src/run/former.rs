@@ -40,7 +40,11 @@ impl fmt::Display for Former {
 /// Adds what a restore just set aside.
 pub(crate) fn remember(job: &Job, files: Option<&Path>, databases: &[SideCopy]) -> Result<()> {
     let mut all = former(job)?;
-    all.push(Former { at: Timestamp::now(), files: files.map(Path::to_owned), databases: databases.to_vec() });
+    all.push(Former {
+        at: Timestamp::now(),
+        files: files.map(Path::to_owned),
+        databases: databases.to_vec(),
+    });
     store(job, &all)
 }
 
@@ -65,7 +69,11 @@ pub fn discard_former(job: &Job, cx: &Cx) -> Result<()> {
             let owner = job.databases.iter().map(database::open).find(|database| database.owns(copy));
             let owner = owner.ok_or_else(|| {
                 Error::failed(format!("the configuration names no database {} any more", copy.live))
-                    .with_remedy(format!("remove {} by hand, and its entry in {}", copy.former, job.state.join(FILE).display()))
+                    .with_remedy(format!(
+                        "remove {} by hand, and its entry in {}",
+                        copy.former,
+                        job.state.join(FILE).display()
+                    ))
             })?;
             owner.discard(copy, cx).with_context(|| format!("remove {}", copy.former))?;
         }

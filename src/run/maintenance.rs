@@ -105,8 +105,11 @@ fn verdicts(repo: &Repo, job: &Job) -> Result<Vec<(Snapshot, Verdict)>> {
 }
 
 fn remove(repo: &Repo, verdicts: &[(Snapshot, Verdict)]) -> Result<u64> {
-    let ids: Vec<String> =
-        verdicts.iter().filter(|(_, verdict)| !verdict.keep).map(|(snapshot, _)| snapshot.id.clone()).collect();
+    let ids: Vec<String> = verdicts
+        .iter()
+        .filter(|(_, verdict)| !verdict.keep)
+        .map(|(snapshot, _)| snapshot.id.clone())
+        .collect();
     if !ids.is_empty() {
         repo.forget(&ids)?;
     }

@@ -17,8 +17,8 @@ mod selection;
 pub mod staging;
 
 pub use backup::{BackupRequest, backup};
-use databases::begin_all;
 pub use choose::snapshot as choose;
+use databases::begin_all;
 pub use doctor::{Finding, Health, examine};
 pub use former::{Former, discard_former, former};
 pub use job::Job;
@@ -55,7 +55,9 @@ pub fn execute<T>(
     };
     let (result, snapshot, error) = match result {
         Ok((done, snapshot)) => (Ok(done), snapshot, None),
-        Err(error) if outcome == Outcome::Cancelled => (Err(Error::cancelled()), None, Some(error.to_string())),
+        Err(error) if outcome == Outcome::Cancelled => {
+            (Err(Error::cancelled()), None, Some(error.to_string()))
+        }
         Err(error) => {
             let text = error.to_string();
             (Err(error), None, Some(text))

@@ -47,7 +47,13 @@ pub fn open<'a>(
 }
 
 /// Something short with an open repository, outside of any story: listing, browsing, keys.
-pub fn with_repo<T>(job: &Job, mode: Mode, purpose: &str, cx: &Cx, work: impl FnOnce(&Repo) -> Result<T>) -> Result<T> {
+pub fn with_repo<T>(
+    job: &Job,
+    mode: Mode,
+    purpose: &str,
+    cx: &Cx,
+    work: impl FnOnce(&Repo) -> Result<T>,
+) -> Result<T> {
     let storage = crate::storage::open(&job.storage);
     let mut run = Run::new(job, cx);
     let opened = open(&mut run, job, storage.as_ref(), mode, purpose, cx)?;

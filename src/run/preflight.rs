@@ -69,7 +69,9 @@ impl<'a> Plan<'a> {
     }
 
     pub(crate) fn fetch(&self, stage: &Staging, cx: &Cx) -> Result<Fetched> {
-        self.files.as_ref().map_or(Ok(Fetched::default()), |files| files.fetch(&self.reader, &stage.tree(), cx))
+        self.files
+            .as_ref()
+            .map_or(Ok(Fetched::default()), |files| files.fetch(&self.reader, &stage.tree(), cx))
     }
 
     pub(crate) fn swap_files(&self, stage: &Staging) -> Result<()> {
@@ -115,8 +117,13 @@ fn select(
     let root = &job.site.root;
     let saved = if manifest.root.is_empty() { root.as_path() } else { Path::new(&manifest.root) };
     if saved != root {
-        return Err(Error::usage(format!("snapshot {} is of {}, not of {}", snapshot.short_id(), saved.display(), root.display()))
-            .with_remedy("restore it elsewhere with `--to DIR`"));
+        return Err(Error::usage(format!(
+            "snapshot {} is of {}, not of {}",
+            snapshot.short_id(),
+            saved.display(),
+            root.display()
+        ))
+        .with_remedy("restore it elsewhere with `--to DIR`"));
     }
     let node = reader.node(snapshot, root)?;
     if !node.is_dir() {
@@ -130,8 +137,12 @@ fn select(
 fn movable(root: &Path) -> Result<()> {
     let mounted = mount::at_or_below(root)?;
     let Some(first) = mounted.first() else { return Ok(()) };
-    Err(Error::failed(format!("{} is a mount point, so {} cannot be exchanged", first.display(), root.display()))
-        .with_remedy("restore elsewhere with `--to DIR`, or unmount it for the time of the restore"))
+    Err(Error::failed(format!(
+        "{} is a mount point, so {} cannot be exchanged",
+        first.display(),
+        root.display()
+    ))
+    .with_remedy("restore elsewhere with `--to DIR`, or unmount it for the time of the restore"))
 }
 
 /// Room for the files, before the first byte.

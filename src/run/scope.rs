@@ -81,7 +81,11 @@ impl<'a> Run<'a> {
     ) -> Result<T> {
         let held = self.step(step, acquire)?;
         let kept = held.clone();
-        self.endings.push(Ending { step, kind: EndingKind::Release, action: Box::new(move || release(&kept)) });
+        self.endings.push(Ending {
+            step,
+            kind: EndingKind::Release,
+            action: Box::new(move || release(&kept)),
+        });
         Ok(held)
     }
 
@@ -109,7 +113,9 @@ impl<'a> Run<'a> {
             Some(fault) if fault.step == step && fault.kind == FaultKind::Panic => {
                 panic!("injected panic in {}", step.name())
             }
-            Some(fault) if fault.step == step => Err(Error::failed(format!("injected error in {}", step.name()))),
+            Some(fault) if fault.step == step => {
+                Err(Error::failed(format!("injected error in {}", step.name())))
+            }
             _ => Ok(()),
         }
     }

@@ -44,8 +44,11 @@ impl Selection {
             }
         }
         if part.tops.is_empty() {
-            return Err(Error::usage(format!("the snapshot has nothing that matches {}", include.join(", ")))
-                .with_remedy("patterns are relative to the site's root; `lifeboat ls` shows what there is"));
+            return Err(Error::usage(format!(
+                "the snapshot has nothing that matches {}",
+                include.join(", ")
+            ))
+            .with_remedy("patterns are relative to the site's root; `lifeboat ls` shows what there is"));
         }
         Ok(Self { node, part: Some(part) })
     }
@@ -87,6 +90,7 @@ impl Selection {
 
 /// Where the live site lacks directories on the way, the topmost of them takes its place as a whole.
 fn highest_missing(root: &Path, path: &Path) -> PathBuf {
-    let missing = |above: &&Path| !above.as_os_str().is_empty() && symlink_metadata(root.join(above)).is_err();
+    let missing =
+        |above: &&Path| !above.as_os_str().is_empty() && symlink_metadata(root.join(above)).is_err();
     path.ancestors().skip(1).take_while(missing).last().unwrap_or(path).to_owned()
 }

@@ -44,7 +44,8 @@ struct Swap {
 impl Staging {
     /// Makes the private directory. `token` keeps two restores apart, `stamp` names what is kept afterwards.
     pub fn beside(root: &Path, token: &str, stamp: &str) -> Result<Self> {
-        let (Some(parent), Some(name)) = (root.parent(), root.file_name().and_then(|name| name.to_str())) else {
+        let (Some(parent), Some(name)) = (root.parent(), root.file_name().and_then(|name| name.to_str()))
+        else {
             return Err(Error::usage(format!("{} cannot be restored in place", root.display())));
         };
         let place = parent.join(format!(".{name}.lifeboat-{token}"));
@@ -52,7 +53,9 @@ impl Staging {
             .mode(0o700)
             .create(&place)
             .with_context(|| format!("make the directory {}", place.display()))
-            .remedy("a restore in place needs to write beside the site's root; `--to DIR` restores elsewhere")?;
+            .remedy(
+                "a restore in place needs to write beside the site's root; `--to DIR` restores elsewhere",
+            )?;
         let kept = parent.join(format!(".{name}{KEPT}{stamp}"));
         Ok(Self { root: root.to_owned(), place, kept, done: Arc::default() })
     }
@@ -99,7 +102,8 @@ impl Staging {
     pub fn swap_back(&self) -> Result<()> {
         let mut done = self.lock();
         if done.renamed {
-            std::fs::rename(&self.kept, &self.place).with_context(|| format!("rename {}", self.kept.display()))?;
+            std::fs::rename(&self.kept, &self.place)
+                .with_context(|| format!("rename {}", self.kept.display()))?;
             done.renamed = false;
         }
         while let Some(path) = done.carried.last() {
@@ -108,7 +112,11 @@ impl Staging {
         }
         while let Some(swap) = done.swapped.last() {
             let (live, staged) = (join(&self.root, &swap.path), join(&self.tree(), &swap.path));
-            if swap.exchanged { exchange(&live, &staged)? } else { rename(&live, &staged)? }
+            if swap.exchanged {
+                exchange(&live, &staged)?
+            } else {
+                rename(&live, &staged)?
+            }
             done.swapped.pop();
         }
         Ok(())
@@ -117,7 +125,11 @@ impl Staging {
     fn swap(&self, path: &Path) -> Result<()> {
         let (live, staged) = (join(&self.root, path), join(&self.tree(), path));
         let exchanged = symlink_metadata(&live).is_ok();
-        if exchanged { exchange(&staged, &live)? } else { rename(&staged, &live)? }
+        if exchanged {
+            exchange(&staged, &live)?
+        } else {
+            rename(&staged, &live)?
+        }
         self.lock().swapped.push(Swap { path: path.to_owned(), exchanged });
         Ok(())
     }

@@ -36,11 +36,12 @@ pub fn claim(path: &Path, purpose: &str) -> Result<Claim> {
         .with_context(|| format!("open the lock file {}", path.display()))?;
     let mut holder = String::new();
     (&mut file).take(200).read_to_string(&mut holder).with_context(|| format!("read {}", path.display()))?;
-    let mut locked = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
-        Errno::EWOULDBLOCK => Error::new(Kind::Locked, format!("the site is busy: {}", holder.trim()))
-            .with_remedy("wait for it to end, or stop that process"),
-        other => Error::from(other),
-    })?;
+    let mut locked =
+        Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
+            Errno::EWOULDBLOCK => Error::new(Kind::Locked, format!("the site is busy: {}", holder.trim()))
+                .with_remedy("wait for it to end, or stop that process"),
+            other => Error::from(other),
+        })?;
     locked.rewind()?;
     locked.set_len(0)?;
     writeln!(locked, "process {} ({purpose}) since {:.0}", std::process::id(), Timestamp::now())?;

@@ -58,7 +58,11 @@ pub fn covering<'a>(table: &'a [Entry], path: &Path) -> Option<&'a Entry> {
 
 /// Mount points at a path and below it.
 pub fn at_or_below(path: &Path) -> Result<Vec<PathBuf>> {
-    Ok(table()?.into_iter().map(|entry| entry.mountpoint).filter(|mounted| mounted.starts_with(path)).collect())
+    Ok(table()?
+        .into_iter()
+        .map(|entry| entry.mountpoint)
+        .filter(|mounted| mounted.starts_with(path))
+        .collect())
 }
 
 pub fn mount(source: &str, target: &Path, fstype: &str, flags: Flags, data: &str) -> io::Result<()> {

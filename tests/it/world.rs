@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -93,10 +94,6 @@ impl World {
         done["result"]["snapshot"]["id"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
     pub(crate) fn snapshots(&self) -> Vec<Value> {
         self.json(0, &["snapshots"])["result"].as_array().unwrap().clone()
     }
@@ -159,7 +156,7 @@ pub(crate) fn fingerprint(root: &Path) -> BTreeMap<PathBuf, String> {
             pending.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
             String::new()
         } else if meta.is_symlink() {
-            format!("{:?}", fs::read_link(&path).unwrap())
+            blake3::hash(fs::read_link(&path).unwrap().as_os_str().as_bytes()).to_hex().to_string()
         } else if meta.is_file() {
             blake3::hash(&fs::read(&path).unwrap()).to_hex().to_string()
         } else {
@@ -171,7 +168,7 @@ pub(crate) fn fingerprint(root: &Path) -> BTreeMap<PathBuf, String> {
             .then(|| links.entry(meta.ino()).or_insert_with(|| relative.clone()).clone());
         let mut attributes: Vec<String> = xattr::list(&path)
             .unwrap()
-            .map(|name| format!("{name:?}={:?}", xattr::get(&path, &name).unwrap()))
+            .map(|name| format!("{}={:?}", name.display(), xattr::get(&path, &name).unwrap()))
             .collect();
         attributes.sort();
         let text = format!(
@@ -197,5 +194,10 @@ pub(crate) fn assert_same(before: &BTreeMap<PathBuf, String>, after: &BTreeMap<P
         .filter(|path| before.get(*path) != after.get(*path))
         .map(|path| format!("{}\n  was {:?}\n  is  {:?}", path.display(), before.get(path), after.get(path)))
         .collect();
-    assert!(different.is_empty(), "{} differences:\n{}", different.len(), different[..different.len().min(5)].join("\n"));
+    assert!(
+        different.is_empty(),
+        "{} differences:\n{}",
+        different.len(),
+        different[..different.len().min(5)].join("\n")
+    );
 }

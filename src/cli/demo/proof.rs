@@ -59,7 +59,11 @@ impl Proof {
             } else {
                 blake3::hash(&fs::read(&path)?).to_hex().to_string()
             };
-            let time = if relative == Path::new("data") { 0 } else { meta.mtime_nsec() + meta.mtime() * 1_000_000_000 };
+            let time = if relative == Path::new("data") {
+                0
+            } else {
+                meta.mtime_nsec() + meta.mtime() * 1_000_000_000
+            };
             let text = format!("{:o} {} {} {time} {content}", meta.mode(), meta.uid(), meta.gid());
             self.files.insert(relative, text);
         }
@@ -74,7 +78,8 @@ impl Proof {
             let mut rows = statement.query([])?;
             let mut number = 0;
             while let Some(row) = rows.next()? {
-                let values = (0..columns).map(|at| row.get_ref(at).map(text)).collect::<Result<Vec<_>, _>>()?;
+                let values =
+                    (0..columns).map(|at| row.get_ref(at).map(text)).collect::<Result<Vec<_>, _>>()?;
                 number += 1;
                 self.rows.insert((table.to_owned(), number), values.join("|"));
             }
@@ -83,7 +88,10 @@ impl Proof {
     }
 }
 
-fn different<'a, K: Ord, V: PartialEq>(one: &'a BTreeMap<K, V>, other: &'a BTreeMap<K, V>) -> impl Iterator<Item = &'a K> {
+fn different<'a, K: Ord, V: PartialEq>(
+    one: &'a BTreeMap<K, V>,
+    other: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = &'a K> {
     let gone = one.iter().filter(|(key, value)| other.get(key) != Some(value)).map(|(key, _)| key);
     let new = other.keys().filter(|key| !one.contains_key(key));
     gone.chain(new)

@@ -56,7 +56,8 @@ pub(super) fn change(root: &Path) -> Result<()> {
 
 fn page(number: u32, random: &mut StdRng) -> String {
     let words = ["keel", "oar", "buoy", "harbour", "lantern", "rope", "tide", "gull", "mast", "anchor"];
-    let text: Vec<&str> = (0..random.random_range(80..400)).map(|_| words[random.random_range(0..words.len())]).collect();
+    let text: Vec<&str> =
+        (0..random.random_range(80..400)).map(|_| words[random.random_range(0..words.len())]).collect();
     format!("<h1>Page {number}</h1>\n<p>{}</p>\n", text.join(" "))
 }
 
@@ -72,11 +73,17 @@ fn database(path: &Path, random: &mut StdRng) -> Result<()> {
         let mut picture = [0; 256];
         random.fill_bytes(&mut picture);
         let price = f64::from(random.random_range(100..99_999)) / 100.0;
-        all.execute("INSERT INTO products VALUES (?1, ?2, ?3, ?4)", params![id, format!("Lamp №{id}"), price, picture])?;
+        all.execute(
+            "INSERT INTO products VALUES (?1, ?2, ?3, ?4)",
+            params![id, format!("Lamp №{id}"), price, picture],
+        )?;
     }
     for id in 1..=ORDERS {
         let buyer = format!("buyer {}", random.random_range(1..900));
-        all.execute("INSERT INTO orders VALUES (?1, ?2, ?3)", params![id, random.random_range(1..=PRODUCTS), buyer])?;
+        all.execute(
+            "INSERT INTO orders VALUES (?1, ?2, ?3)",
+            params![id, random.random_range(1..=PRODUCTS), buyer],
+        )?;
     }
     all.commit()?;
     Ok(())

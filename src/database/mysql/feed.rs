@@ -60,9 +60,6 @@ impl MysqlFeed {
         waiting.sort_by_cached_key(|table| encode(&table.name));
         let definitions = definition_files(&snapshot.definitions)?;
         let manifest = empty_manifest(spec, &mut snapshot)?;
-        for lost in &manifest.unsaved {
-            cx.missed(format!("{} of schema {:?}", lost.what, spec.schema), &lost.why);
-        }
         Ok(Self {
             spec: spec.clone(),
             directory,
@@ -87,18 +84,18 @@ impl MysqlFeed {
                 self.finish_table(cx)?;
             }
             let Some(table) = self.waiting.pop_front() else { return Ok(None) };
-            self.start_table(table, cx)?;
+            self.start_table(table)?;
         }
     }
 
-    fn start_table(&mut self, table: Table, cx: &Cx) -> Result<()> {
+    fn start_table(&mut self, table: Table) -> Result<()> {
         let cut = Cut::new(table.integer_key);
         let definition = format!("schema/tables/{}.sql", encode(&table.name));
         let mut entry = TableEntry::new(&table, cut, definition);
         match table.store() {
             Store::Elsewhere(place) => {
                 let what = format!("rows of table {}", table.name);
-                self.lose(what, format!("engine {} keeps them {place}", table.engine), cx);
+                self.lose(what, format!("engine {} keeps them {place}", table.engine));
                 self.manifest.tables.push(entry);
                 return Ok(());
             }
@@ -144,8 +141,8 @@ impl MysqlFeed {
         Ok(())
     }
 
-    fn lose(&mut self, what: String, why: String, cx: &Cx) {
-        cx.missed(format!("{what} of schema {:?}", self.spec.schema), &why);
+    /// It is told by whoever asks for the summary.
+    fn lose(&mut self, what: String, why: String) {
         self.manifest.unsaved.push(Unsaved { what, why });
     }
 

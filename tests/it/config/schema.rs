@@ -129,7 +129,16 @@ fn the_starter_is_accepted() {
         ("/home/null/public_html", "nfs://[fd00::5]/data/lifeboat", "null"),
     ] {
         let password = SecretRef::Literal(lifeboat::sys::secret::Secret::new("p\"a: #'\\ß{"));
-        let text = starter(&Starter { name: None, root: Path::new(root), storage, mountpoint: Path::new("/mnt/lifeboat"), password, state: None, databases: None }).unwrap();
+        let text = starter(&Starter {
+            name: None,
+            root: Path::new(root),
+            storage,
+            mountpoint: Path::new("/mnt/lifeboat"),
+            password,
+            state: None,
+            databases: None,
+        })
+        .unwrap();
         let config = config::load(&write(&file, &text, 0o600))
             .unwrap_or_else(|problems| panic!("{problems}\n{}", &*text));
         assert_eq!(
@@ -146,7 +155,16 @@ fn the_starter_is_accepted() {
 fn the_starter_refuses_what_could_not_work() {
     let start = |root: &str, storage: &str| {
         let password = SecretRef::File("/etc/lifeboat/password".into());
-        starter(&Starter { name: None, root: Path::new(root), storage, mountpoint: Path::new("/mnt/lifeboat"), password, state: None, databases: None }).map(drop)
+        starter(&Starter {
+            name: None,
+            root: Path::new(root),
+            storage,
+            mountpoint: Path::new("/mnt/lifeboat"),
+            password,
+            state: None,
+            databases: None,
+        })
+        .map(drop)
     };
     assert!(start("/var/www/shop", "/backup").is_ok());
     assert!(

@@ -191,11 +191,9 @@ fn what_a_plain_user_cannot_see_is_listed() {
     server.sql("shop", "CREATE PROCEDURE hidden() SELECT 1");
     server.sql("", "CREATE USER clerk@localhost IDENTIFIED BY 'pw'; GRANT SELECT, EXECUTE, LOCK TABLES, SHOW VIEW, EVENT ON shop.* TO clerk@localhost");
     let database = engine(server.spec_of("shop", "clerk", "pw"));
-    let (cx, heard) = Heard::context();
-    let (shelf, summary) = collect(&*database, &cx).expect("dump");
+    let (shelf, summary) = collect(&*database, &Cx::silent()).expect("dump");
     let lost: Vec<_> = summary.unsaved.iter().map(|unsaved| unsaved.what.as_str()).collect();
     assert_eq!(lost, ["triggers", "procedure hidden"]);
-    assert_eq!(heard.all().iter().filter(|event| event.contains("Missed")).count(), 2);
     let manifest = String::from_utf8_lossy(&shelf.0[Path::new("zz-manifest.json")]).into_owned();
     assert!(manifest.contains("procedure hidden"));
 

@@ -87,7 +87,10 @@ fn a_restore_from_a_damaged_pack_names_it_and_leaves_the_site_alone() {
         let ran = world.run(&["restore", "--at", "latest", "--yes"]).expect(1);
         assert!(ran.err.contains("damaged") || ran.err.contains("data/"), "{how:?}\n{}", ran.err);
         assert_same(&before, &fingerprint(&world.root));
-        assert_eq!(files(&world.path("")).iter().filter(|path| path.to_string_lossy().contains(".site.")).count(), 0);
+        assert_eq!(
+            files(&world.path("")).iter().filter(|path| path.to_string_lossy().contains(".site.")).count(),
+            0
+        );
     }
 }
 
@@ -109,7 +112,9 @@ fn a_damaged_snapshot_file_harms_no_other() {
 
 #[test]
 fn after_a_repair_the_next_backup_stores_anew_what_was_lost() {
-    for (kind, how) in [("data", Harm::Cut), ("data", Harm::Flip), ("data", Harm::Gone), ("index", Harm::Flip)] {
+    for (kind, how) in
+        [("data", Harm::Cut), ("data", Harm::Flip), ("data", Harm::Gone), ("index", Harm::Flip)]
+    {
         let world = world();
         let before = fingerprint(&world.root);
         for victim in files(&world.repository().join(kind)) {

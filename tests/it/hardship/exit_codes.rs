@@ -60,7 +60,14 @@ fn incomplete_is_3_and_never_counts_as_good() {
     };
     let owned = std::process::Command::new("chown").args(["-R", "65534:65534"]).arg(world.path("")).status();
     assert!(owned.unwrap().success());
-    assert!(std::process::Command::new("chown").args(["root"]).arg(world.root.join("secret")).status().unwrap().success());
+    assert!(
+        std::process::Command::new("chown")
+            .args(["root"])
+            .arg(world.root.join("secret"))
+            .status()
+            .unwrap()
+            .success()
+    );
     fs::set_permissions(world.root.join("secret"), fs::Permissions::from_mode(0o600)).unwrap();
 
     let ran = as_nobody(&["backup"]).expect(3);
@@ -110,7 +117,8 @@ fn another_repositorys_key_is_12_too() {
 fn cancelled_is_130_and_leaves_no_snapshot() {
     let world = world();
     world.write("big", vec![3; 300 << 20]);
-    let child = world.command(&["--json", "backup"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child =
+        world.command(&["--json", "backup"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(600));
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();

@@ -32,7 +32,8 @@ fn faulty(step: Step, kind: FaultKind) -> Cx {
 fn nothing_left(world: &World, server: &MariaDb, step: Step) {
     let locks = fs::read_dir(world.repository().join("locks")).unwrap().count();
     assert_eq!(locks, 0, "a lock is left after {step:?}");
-    let beside: Vec<PathBuf> = fs::read_dir(world.path("")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let beside: Vec<PathBuf> =
+        fs::read_dir(world.path("")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(!beside.iter().any(|path| path.to_string_lossy().contains(".lifeboat-")), "{step:?}: {beside:?}");
     assert_eq!(server.schemas(), ["shop"], "{step:?}");
     // The site is not claimed any more.
@@ -87,8 +88,16 @@ fn a_restore_that_fails_anywhere_leaves_the_site_as_it_was() {
     let content = rows(&server, "shop");
     for kind in KINDS {
         for step in [
-            Step::Claim, Step::Mount, Step::Open, Step::Lock, Step::Preflight, Step::Stage, Step::Fetch, Step::Load,
-            Step::SwapFiles, Step::SwapDatabase,
+            Step::Claim,
+            Step::Mount,
+            Step::Open,
+            Step::Lock,
+            Step::Preflight,
+            Step::Stage,
+            Step::Fetch,
+            Step::Load,
+            Step::SwapFiles,
+            Step::SwapDatabase,
         ] {
             let cx = faulty(step, kind);
             let request = RestoreRequest {

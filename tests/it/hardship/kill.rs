@@ -29,8 +29,11 @@ fn a_backup_killed_at_random_moments_harms_nothing() {
             random.fill_bytes(&mut content);
             world.write(&format!("dir{}/file{number}", number % 7), &content);
         }
-        let mut child = world.command(&["backup"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(random.random_range(0..=u64::try_from(whole.as_millis()).unwrap())));
+        let mut child =
+            world.command(&["backup"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(
+            random.random_range(0..=u64::try_from(whole.as_millis()).unwrap()),
+        ));
         child.kill().unwrap();
         died += u32::from(!child.wait().unwrap().success());
         // Restic judges the lock of the dead as we do: stale, because its process is gone.

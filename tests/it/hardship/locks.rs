@@ -36,7 +36,11 @@ fn restic_respects_our_locks() {
     shared.release().unwrap();
 
     let alone = repo.lock(Mode::Exclusive).unwrap();
-    assert_ne!(world.restic(&["backup", world.root.to_str().unwrap()]).code, 0, "restic wrote beside a pruner");
+    assert_ne!(
+        world.restic(&["backup", world.root.to_str().unwrap()]).code,
+        0,
+        "restic wrote beside a pruner"
+    );
     alone.release().unwrap();
     world.restic(&["forget", "--keep-last", "1", "--prune"]).expect(0);
 }
@@ -92,7 +96,7 @@ fn stale_is_judged_by_owner_and_age() {
     let path = world.repository().join("locks").join("0".repeat(64));
     fs::write(&path, "").unwrap();
     assert_eq!(repo.lock(Mode::Shared).err().unwrap().kind(), Kind::Locked);
-    let old = std::time::SystemTime::now() - Duration::from_secs(31 * 60);
+    let old = std::time::SystemTime::now() - Duration::from_mins(31);
     fs::File::options().write(true).open(&path).unwrap().set_modified(old).unwrap();
     repo.lock(Mode::Shared).unwrap().release().unwrap();
     assert!(!path.exists());

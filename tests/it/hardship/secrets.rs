@@ -29,18 +29,27 @@ fn canaries_stay_in_their_cages() {
     world.init();
     let mut said = String::new();
     for arguments in [
-        &["backup"][..], &["--json", "backup"], &["snapshots"], &["doctor"], &["--json", "doctor"], &["config", "check"],
-        &["restore", "--at", "latest", "--dry-run"], &["key", "list"], &["check"],
+        &["backup"][..],
+        &["--json", "backup"],
+        &["snapshots"],
+        &["doctor"],
+        &["--json", "doctor"],
+        &["config", "check"],
+        &["restore", "--at", "latest", "--dry-run"],
+        &["key", "list"],
+        &["check"],
     ] {
         let ran = world.run(arguments);
-        said += &format!("{}{}", ran.out, ran.err);
+        said.push_str(&ran.out);
+        said.push_str(&ran.err);
     }
     // And where it goes wrong.
     server.sql("", "ALTER USER wp@localhost IDENTIFIED BY 'other'");
     for arguments in [&["backup"][..], &["--json", "backup"], &["doctor"]] {
         let ran = world.run(arguments);
         assert_ne!(ran.code, 0);
-        said += &format!("{}{}", ran.out, ran.err);
+        said.push_str(&ran.out);
+        said.push_str(&ran.err);
     }
     assert!(!said.contains("canary"), "{said}");
 

@@ -19,7 +19,10 @@ fn zoo(world: &World) {
     world.write("plain.txt", "plain");
     world.write("deep/er/and/deeper.txt", "deep");
     world.write("empty", "");
-    world.write("big.bin", (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect::<Vec<_>>());
+    world.write(
+        "big.bin",
+        (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect::<Vec<_>>(),
+    );
     world.write(".hidden", "hidden");
     world.write("a b & 'c' \"d\" \\ \t\n.txt", "name");
     fs::write(root.join(OsStr::from_bytes(b"not-utf8-\xff\xfe")), "bytes").unwrap();
@@ -41,7 +44,8 @@ fn zoo(world: &World) {
     xattr::set(root.join("deep"), "user.dir", b"on a directory").unwrap();
     let acl = Command::new("setfacl").args(["-m", "u:33:rw"]).arg(root.join("open")).status().unwrap();
     assert!(acl.success());
-    let old = std::fs::FileTimes::new().set_modified(std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000_000, 123_456_789));
+    let old = std::fs::FileTimes::new()
+        .set_modified(std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000_000, 123_456_789));
     fs::File::open(root.join("empty")).unwrap().set_times(old).unwrap();
 }
 
@@ -112,16 +116,23 @@ fn restore_elsewhere_and_in_part() {
     world.run(&["restore", "--at", "latest", "--to", target.to_str().unwrap()]).expect(2);
 
     let part = world.path("part");
-    world.run(&["restore", "--at", "latest", "--to", part.to_str().unwrap(), "--include", "deep/er"]).expect(0);
+    world
+        .run(&["restore", "--at", "latest", "--to", part.to_str().unwrap(), "--include", "deep/er"])
+        .expect(0);
     assert_eq!(fs::read_to_string(part.join(inside).join("deep/er/and/deeper.txt")).unwrap(), "deep");
     assert!(!part.join(inside).join("plain.txt").exists());
 
     world.write("plain.txt", "HACKED");
     fs::remove_dir_all(world.root.join("deep")).unwrap();
     world.write("unrelated", "stays");
-    world.run(&["restore", "--at", "latest", "--include", "/deep/er", "--include", "plain.txt", "--yes"]).expect(0);
+    world
+        .run(&["restore", "--at", "latest", "--include", "/deep/er", "--include", "plain.txt", "--yes"])
+        .expect(0);
     let read = |name: &str| fs::read_to_string(world.root.join(name)).unwrap();
-    assert_eq!((read("plain.txt"), read("deep/er/and/deeper.txt"), read("unrelated")), ("plain".into(), "deep".into(), "stays".into()));
+    assert_eq!(
+        (read("plain.txt"), read("deep/er/and/deeper.txt"), read("unrelated")),
+        ("plain".into(), "deep".into(), "stays".into())
+    );
     world.run(&["restore", "--at", "latest", "--include", "no/such/thing", "--yes"]).expect(2);
 }
 
@@ -130,7 +141,10 @@ fn what_is_excluded_is_not_saved_and_survives_a_restore() {
     let world = World::new(NONE);
     let root = world.root.display();
     let text = fs::read_to_string(world.path("lifeboat.yaml")).unwrap();
-    let text = text.replace(&format!("root: {root}}}"), &format!("root: {root}, exclude: [\"*.log\", /cache/, \"!keep.log\"]}}"));
+    let text = text.replace(
+        &format!("root: {root}}}"),
+        &format!("root: {root}, exclude: [\"*.log\", /cache/, \"!keep.log\"]}}"),
+    );
     fs::write(world.path("lifeboat.yaml"), text).unwrap();
     world.write("index", "old");
     world.write("cache/page", "warm");
@@ -143,13 +157,19 @@ fn what_is_excluded_is_not_saved_and_survives_a_restore() {
     let listed = world.run(&["ls"]).expect(0).out;
     let has = |name: &str| listed.contains(&format!("{root}/{name}\n"));
     assert!(has("index") && has("sub/keep.log") && has("tagged/CACHEDIR.TAG"));
-    assert!(!has("cache") && !has("cache/page") && !has("sub/error.log") && !has("tagged/content"), "{listed}");
+    assert!(
+        !has("cache") && !has("cache/page") && !has("sub/error.log") && !has("tagged/content"),
+        "{listed}"
+    );
 
     world.write("index", "new");
     world.write("cache/page", "warmer");
     world.run(&["restore", "--at", "latest", "--yes"]).expect(0);
     let read = |name: &str| fs::read_to_string(world.root.join(name)).unwrap();
-    assert_eq!((read("index"), read("cache/page"), read("sub/error.log")), ("old".into(), "warmer".into(), "log".into()));
+    assert_eq!(
+        (read("index"), read("cache/page"), read("sub/error.log")),
+        ("old".into(), "warmer".into(), "log".into())
+    );
 }
 
 #[test]
@@ -174,6 +194,7 @@ fn an_unchanged_site_adds_almost_nothing_and_every_change_is_seen() {
     world.write("file7", "broken");
     world.run(&["restore", "--at", "latest", "--yes"]).expect(0);
     assert_eq!(fs::read(&path).unwrap(), vec![99; 10_000]);
-    let diff = world.run(&["diff", &world.snapshots()[1]["id"].as_str().unwrap()[..12], "latest"]).expect(0).out;
+    let diff =
+        world.run(&["diff", &world.snapshots()[1]["id"].as_str().unwrap()[..12], "latest"]).expect(0).out;
     assert!(diff.contains("M ") && diff.contains("file7"), "{diff}");
 }

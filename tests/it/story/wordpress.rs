@@ -17,7 +17,8 @@ impl Site {
     pub(crate) fn install(storage: Option<&str>) -> Self {
         let server = MariaDb::start();
         let world = World::with_storage("", storage);
-        let copied = Command::new("cp").args(["-rL", "/usr/share/wordpress/.", world.root.to_str().unwrap()]).status();
+        let copied =
+            Command::new("cp").args(["-rL", "/usr/share/wordpress/.", world.root.to_str().unwrap()]).status();
         assert!(copied.unwrap().success());
         server.sql("", "CREATE DATABASE shop; CREATE USER wp@localhost IDENTIFIED BY 'p''w\"$x'; GRANT ALL ON *.* TO wp@localhost");
         let config = format!(
@@ -81,12 +82,15 @@ impl Site {
 }
 
 pub(crate) fn rows(server: &MariaDb, schema: &str) -> String {
-    let tables = server.sql(schema, "SELECT table_name FROM information_schema.tables WHERE table_schema=DATABASE() ORDER BY 1");
+    let tables = server.sql(
+        schema,
+        "SELECT table_name FROM information_schema.tables WHERE table_schema=DATABASE() ORDER BY 1",
+    );
     let mut all = String::new();
     for table in tables.lines() {
         let create = server.sql(schema, &format!("SHOW CREATE TABLE `{table}`"));
         let content = server.sql(schema, &format!("SELECT * FROM `{table}` ORDER BY 1, 2"));
-        all += &format!("{table}\n{create}{content}");
+        all.extend([table, "\n", &create, &content]);
     }
     for what in [
         "SELECT trigger_name, event_object_table, action_timing, event_manipulation, action_statement, definer FROM information_schema.triggers WHERE trigger_schema=DATABASE() ORDER BY 1",
@@ -164,13 +168,19 @@ fn load_by_hand(server: &MariaDb, dump: &Path, schema: &str) {
     let (script, _) = script.rsplit_once("  done").unwrap();
     let script = format!("set -e -o pipefail\n  target={script}  done\n")
         .replace("target=shop_copy", &format!("target={schema}"))
-        .replace("client=\"mariadb ", &format!("client=\"mariadb --no-defaults --socket={} --user=root ", server.socket().display()));
+        .replace(
+            "client=\"mariadb ",
+            &format!("client=\"mariadb --no-defaults --socket={} --user=root ", server.socket().display()),
+        );
     Ran::of(&Command::new("bash").arg("-c").arg(script).current_dir(dump).output().unwrap()).expect(0);
 }
 
 fn tables_only(server: &MariaDb, schema: &str) -> String {
     let tables = server.sql(schema, "SELECT table_name FROM information_schema.tables WHERE table_schema=DATABASE() AND table_type='BASE TABLE' ORDER BY 1");
-    tables.lines().map(|table| format!("{table}\n{}", server.sql(schema, &format!("SELECT * FROM `{table}` ORDER BY 1, 2")))).collect()
+    tables
+        .lines()
+        .map(|table| server.sql(schema, &format!("SELECT '{table}', t.* FROM `{table}` t ORDER BY 2, 3")))
+        .collect()
 }
 
 #[test]
