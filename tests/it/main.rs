@@ -1,4 +1,5 @@
 mod config;
+mod hooks;
 mod schedule;
 mod site;
 mod storage;
