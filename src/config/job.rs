@@ -30,6 +30,7 @@ impl Config {
                 Error::usage(format!("{} is no directory", root.display())).with_remedy("correct site.root")
             );
         }
+        self.refuse_storage_inside(&root)?;
         let mut job = self.job_without_databases()?;
         job.databases = self.databases(&root)?;
         job.site.root = root;
@@ -71,6 +72,18 @@ impl Config {
     /// The repository's password, whether or not the key file makes it unnecessary.
     pub fn repository_password(&self) -> Result<Secret> {
         self.repository.password.resolve("repository.password")
+    }
+
+    /// What the names alone do not show: a symbolic link may lead the storage into the site. A mount point is not looked
+    /// at, because that may take for ever.
+    fn refuse_storage_inside(&self, root: &Path) -> Result<()> {
+        let Storage::Local { path } = &self.storage else { return Ok(()) };
+        let real = path.ancestors().find_map(|part| std::fs::canonicalize(part).ok());
+        if real.is_some_and(|real| real.starts_with(root)) {
+            return Err(Error::usage(format!("storage.path {} leads into the site", path.display()))
+                .with_remedy("choose a directory outside of site.root"));
+        }
+        Ok(())
     }
 
     fn found_databases(&self, root: &Path) -> Result<Vec<DatabaseSpec>> {

@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::site;
 
 const MOUNTPOINT: &str = "/mnt/lifeboat";
-const PASSWORD_ADVICE: &str = "\
-  # Without this password, or the key file, nobody can read the backups. Keep a copy of it elsewhere.\n";
+const PASSWORD_ADVICE: &str =
+    "  # Without this password, or the key file, nobody can read the backups. Keep a copy of it elsewhere.\n";
 
 /// What `lifeboat init` was told.
 #[derive(Clone, Debug)]

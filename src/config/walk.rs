@@ -55,8 +55,9 @@ impl<'a> At<'a> {
                 known: known.iter().map(|&key| key.to_owned()).collect(),
             });
         }
-        let remedy =
-            format!("write its keys below it, further to the right, each with a colon: {}", known.join(", "));
+        let some =
+            if known.len() > 10 { format!("{}, ...", known[..5].join(", ")) } else { known.join(", ") };
+        let remedy = format!("write its keys below it, further to the right, each with a colon: {some}");
         let whole = "write at least site, storage and repository: lifeboat config example shows how";
         self.wrong_type("a group of keys", if self.path.is_empty() { whole } else { &remedy });
         None

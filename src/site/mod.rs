@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 pub use db_host::DbHost;
-pub use wordpress::{Setting, WordPress};
+pub use wordpress::WordPress;
 
 /// The site as the configuration names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ pub struct WordPress {
 
 /// The settings that a database login consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Setting {
+enum Setting {
     Name,
     User,
     Password,

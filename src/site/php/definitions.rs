@@ -33,6 +33,8 @@ pub struct Definitions {
     variables: BTreeMap<Vec<u8>, Vec<Candidate>>,
     include: Option<u32>,
     broken: Option<u32>,
+    /// The file has put itself into a namespace, where constants are others than those of the site.
+    namespaced: bool,
     total: usize,
 }
 
@@ -107,7 +109,8 @@ impl Definitions {
             Some(Kind::Name) if !is_member(cursor) => {
                 match unqualified(cursor.peek(0)).to_ascii_lowercase().as_slice() {
                     b"define" if cursor.peek(1) == b"(" => self.define(cursor, flow),
-                    b"const" if flow.is_outermost() => self.constants_of(cursor),
+                    b"namespace" => self.namespaced |= cursor.kind(1) == Some(Kind::Name),
+                    b"const" if flow.is_outermost() && !self.namespaced => self.constants_of(cursor),
                     b"include" | b"include_once" | b"require" | b"require_once" => {
                         self.include = self.include.or(Some(cursor.line()));
                     }
@@ -168,7 +171,7 @@ impl Definitions {
 
     fn known(&self, name: &[u8]) -> Result<Vec<u8>, Why> {
         let unknown = || format!("the constant {}, whose value is not in this file", readable(name));
-        let candidates = self.constants.get(name).ok_or_else(unknown)?;
+        let candidates = self.constants.get(name).filter(|_| !self.namespaced).ok_or_else(unknown)?;
         match candidates.first() {
             Some(Candidate { certain: true, value, .. }) => value.clone(),
             _ => Err(format!("the constant {}, which depends on a condition", readable(name))),

@@ -134,6 +134,8 @@ impl Flow {
                 self.begin(None);
                 self.weaken_at_colon(&behind);
             }
+            // Whatever follows may be jumped over: nothing is certain any more.
+            b"goto" => self.sometimes += 1,
             b"endif" | b"endwhile" | b"endfor" | b"endforeach" | b"endswitch" => self.close(),
             b"and" | b"or" | b"xor" | b"do" | b"try" | b"catch" | b"finally" | b"match" | b"fn"
             | b"function" | b"class" | b"interface" | b"trait" | b"enum" => self.statement = When::Sometimes,

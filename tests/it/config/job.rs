@@ -147,6 +147,13 @@ fn defaults_and_paths() {
 }
 
 #[test]
+fn a_link_into_the_site_is_no_storage() {
+    let world = World::new(None);
+    std::os::unix::fs::symlink(world.root(), world.home.path().join("backup")).unwrap();
+    assert!(world.job("type: generic", "").unwrap_err().to_string().contains("leads into the site"));
+}
+
+#[test]
 fn an_nfs_storage_is_understood() {
     let home = TempDir::new().unwrap();
     let config = config::load(&write(&home.path().join("shop.yaml"), config::example(), 0o600)).unwrap();

@@ -49,6 +49,7 @@ fn what_is_not_a_definition() {
         "<?php '; define(\\'X\\', 1); ';",
         "<?php $a->define('X', 'v'); A::define('X', 'v'); my_define('X', 'v'); Mine\\define('X', 'v');",
         "<?php class A { const X = 'v'; }",
+        "<?php namespace A; const X = 'v';",
         "<?php ?> define('X', 'v'); <?php",
         "<?php // one ?> define('X', 'v');",
         "<?php define('x', 'v');",
@@ -154,6 +155,7 @@ fn what_depends_on_a_condition_is_not_guessed() {
         "<?php f(function () { g(); }, define('Z', 1)) || define('X', 'v');",
         "<?php if ($a): b(); else: define('X', 'v'); endif;",
         "<?php switch ($a) { case 1: define('X', 'v'); }",
+        "<?php if ($a) goto b; define('X', 'v'); b:",
         "<?php try { define('X', 'v'); } catch (E $e) {}",
     ] {
         assert_eq!(why(source), "is set only under a condition", "{source}");

@@ -1,4 +1,4 @@
-//! WordPress in a directory: found where WordPress itself would find it, and honest about what cannot be read.
+//! `WordPress` in a directory: found where `WordPress` itself would find it, and honest about what cannot be read.
 
 use std::fs;
 use std::path::Path;
