@@ -18,8 +18,8 @@ pub struct Run<'a> {
 pub trait Around {
     /// An error here fails the step before it began.
     fn before(&self, step: Step, cx: &Cx) -> Result<()>;
-    /// What goes wrong here is a warning: the step is done.
-    fn after(&self, step: Step, cx: &Cx);
+    /// Asked when the step is done; what goes wrong here is a warning, only a cancel is an error.
+    fn after(&self, step: Step, cx: &Cx) -> Result<()>;
 }
 
 struct Ending<'a> {
@@ -46,13 +46,16 @@ impl<'a> Run<'a> {
             self.cx.go_on()?;
             self.around.before(step, self.cx)?;
             self.strike(step)?;
-            let done = body()?;
-            self.around.after(step, self.cx);
-            Ok(done)
+            body()
         }));
         match result {
             Ok(Ok(done)) => {
                 self.cx.emit(What::StepDone { step });
+                // The step is done and must stay so, or what it acquired would be lost to its release: a cancel that came
+                // during the hook is seen by the next step.
+                if let Err(error) = self.around.after(step, self.cx) {
+                    self.cx.warn(error.to_string());
+                }
                 Ok(done)
             }
             Ok(Err(error)) => {

@@ -113,9 +113,9 @@ impl Staging {
         while let Some(swap) = done.swapped.last() {
             let (live, staged) = (join(&self.root, &swap.path), join(&self.tree(), &swap.path));
             if swap.exchanged {
-                exchange(&live, &staged)?
+                exchange(&live, &staged)?;
             } else {
-                rename(&live, &staged)?
+                rename(&live, &staged)?;
             }
             done.swapped.pop();
         }
@@ -126,9 +126,9 @@ impl Staging {
         let (live, staged) = (join(&self.root, path), join(&self.tree(), path));
         let exchanged = symlink_metadata(&live).is_ok();
         if exchanged {
-            exchange(&staged, &live)?
+            exchange(&staged, &live)?;
         } else {
-            rename(&staged, &live)?
+            rename(&staged, &live)?;
         }
         self.lock().swapped.push(Swap { path: path.to_owned(), exchanged });
         Ok(())
