@@ -31,9 +31,10 @@ fn world(answer: &str) -> World {
     );
     fs::write(&script, text).unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
-    let points: String =
-        POINTS.iter().map(|point| format!("  {point}: [{{command: [{}]}}]\n", script.display())).collect();
-    world.configure("databases: []", None, &format!("hooks:\n{points}"));
+    let command = script.display();
+    let points: Vec<String> =
+        POINTS.iter().map(|point| format!("  {point}: [{{command: [{command}]}}]")).collect();
+    world.configure("databases: []", None, &format!("hooks:\n{}\n", points.join("\n")));
     world.init();
     fs::remove_file(world.path("order")).unwrap_or_default();
     world
