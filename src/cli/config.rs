@@ -35,7 +35,11 @@ fn check(session: &Session<'_>) -> Done {
                 for spec in &job.databases {
                     writeln!(out, "{}", crate::database::open(spec).describe())?;
                 }
-                writeln!(out, "{}", crate::storage::open(&job.storage).describe())
+                writeln!(out, "{}", crate::storage::open(&job.storage).describe())?;
+                if config.schedule.is_some() {
+                    writeln!(out, "note: nothing runs `schedule` yet; call `lifeboat backup --scheduled` from cron or a timer")?;
+                }
+                Ok(())
             })
         }
         Err(problems) => {
