@@ -1,4 +1,5 @@
 //! The main job, from the outside: back up, damage, restore, and prove that everything is as it was.
 
+mod demo;
 mod files;
 pub(crate) mod wordpress;
