@@ -15,32 +15,10 @@ const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 /// The points that belong to the run as a whole.
 const RUN_POINTS: [&str; 4] = ["before-run", "after-run", "on-failure", "always"];
 
-const STEPS: [Step; 19] = [
-    Step::Lock,
-    Step::Mount,
-    Step::Open,
-    Step::Quiesce,
-    Step::Dump,
-    Step::Save,
-    Step::Verify,
-    Step::Rotate,
-    Step::Prune,
-    Step::Check,
-    Step::Find,
-    Step::Preflight,
-    Step::Stage,
-    Step::Fetch,
-    Step::Rescue,
-    Step::Load,
-    Step::SwapFiles,
-    Step::SwapDatabase,
-    Step::Probe,
-];
-
 /// Every point a hook can be attached to.
 pub(super) fn points() -> Vec<String> {
     let around = |step: &Step| [format!("before-{}", step.name()), format!("after-{}", step.name())];
-    RUN_POINTS.iter().map(|&point| point.to_owned()).chain(STEPS.iter().flat_map(around)).collect()
+    RUN_POINTS.iter().map(|&point| point.to_owned()).chain(Step::ALL.iter().flat_map(around)).collect()
 }
 
 pub(super) fn read(at: &At<'_>) -> Option<BTreeMap<String, Vec<Hook>>> {

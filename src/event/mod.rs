@@ -21,7 +21,6 @@ pub enum Step {
     Lock,
     Mount,
     Open,
-    Quiesce,
     Dump,
     Save,
     Verify,
@@ -32,21 +31,39 @@ pub enum Step {
     Preflight,
     Stage,
     Fetch,
-    Rescue,
     Load,
     SwapFiles,
     SwapDatabase,
-    Probe,
 }
 
 impl Step {
+    /// Every step of every story.
+    pub const ALL: [Self; 17] = [
+        Self::Claim,
+        Self::Lock,
+        Self::Mount,
+        Self::Open,
+        Self::Dump,
+        Self::Save,
+        Self::Verify,
+        Self::Rotate,
+        Self::Prune,
+        Self::Check,
+        Self::Find,
+        Self::Preflight,
+        Self::Stage,
+        Self::Fetch,
+        Self::Load,
+        Self::SwapFiles,
+        Self::SwapDatabase,
+    ];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Claim => "claim",
             Self::Lock => "lock",
             Self::Mount => "mount",
             Self::Open => "open",
-            Self::Quiesce => "quiesce",
             Self::Dump => "dump",
             Self::Save => "save",
             Self::Verify => "verify",
@@ -57,11 +74,9 @@ impl Step {
             Self::Preflight => "preflight",
             Self::Stage => "stage",
             Self::Fetch => "fetch",
-            Self::Rescue => "rescue",
             Self::Load => "load",
             Self::SwapFiles => "swap-files",
             Self::SwapDatabase => "swap-database",
-            Self::Probe => "probe",
         }
     }
 }

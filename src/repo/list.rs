@@ -10,6 +10,9 @@ use serde::Serialize;
 use super::{Repo, engine_error};
 use crate::error::{Context, Error, Result};
 
+/// Tag of a snapshot in which nothing that was asked for is missing.
+pub const COMPLETE: &str = "complete";
+
 /// Tag of a snapshot in which something is missing.
 pub const INCOMPLETE: &str = "incomplete";
 

@@ -31,7 +31,7 @@ pub use compare::{Change, ChangeKind, Changes};
 pub use entry::Entry;
 pub use fetch::Fetched;
 pub use key::KeyInfo;
-pub use list::{INCOMPLETE, Snapshot, Stats};
+pub use list::{COMPLETE, INCOMPLETE, Snapshot, Stats};
 pub use lock::{Lock, Mode};
 pub use manifest::{DUMPS, Manifest, VIRTUAL};
 pub use prune::Pruned;

@@ -2,10 +2,10 @@
 //! anew whatever the live site still has.
 
 use rustic_core::repofile::SnapshotFile;
-use rustic_core::{Id, RepairIndexOptions};
+use rustic_core::{Id, RepairIndexOptions, StringList};
 
 use super::check::{CheckReport, CheckSpec, DamageKind};
-use super::list::{INCOMPLETE, Snapshot};
+use super::list::{COMPLETE, INCOMPLETE, Snapshot};
 use super::{Repo, engine_error};
 use crate::error::{Context, Result};
 use crate::event::Cx;
@@ -52,7 +52,11 @@ impl Repo {
         for snapshot in self.snapshots()?.into_iter().filter(|snapshot| snapshot.complete && lost(snapshot)) {
             let id: Id = snapshot.id.parse().map_err(engine_error)?;
             let mut file = engine.get_file::<SnapshotFile>(&id.into()).map_err(engine_error)?;
-            file.tags.add(INCOMPLETE.to_owned());
+            let (mut complete, mut incomplete) = (StringList::default(), StringList::default());
+            complete.add(COMPLETE.to_owned());
+            incomplete.add(INCOMPLETE.to_owned());
+            file.remove_tags(&[complete]);
+            file.add_tags(vec![incomplete]);
             file.original.get_or_insert(id.into());
             self.gate.while_open(|| engine.save_snapshots(vec![file]).map_err(engine_error))?;
             engine.delete_snapshots(&[id.into()]).map_err(engine_error)?;

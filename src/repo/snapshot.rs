@@ -12,7 +12,7 @@ use rustic_core::{
 };
 
 use super::ledger::Ledger;
-use super::list::{INCOMPLETE, Snapshot};
+use super::list::{COMPLETE, INCOMPLETE, Snapshot};
 use super::manifest::{Manifest, VIRTUAL};
 use super::progress::Listening;
 use super::source::{Source, VirtualPart};
@@ -67,9 +67,7 @@ impl Repo {
         cx.go_on()?;
         expect_all(&file, settled.expected)?;
 
-        if settled.missed > 0 {
-            file.tags.add(INCOMPLETE.to_owned());
-        }
+        file.tags.add(if settled.missed > 0 { INCOMPLETE } else { COMPLETE }.to_owned());
         let ((), id) = self.gate.while_open(|| {
             engine.save_snapshots(vec![file.clone()]).map_err(engine_error).context("commit the snapshot")
         })?;

@@ -29,7 +29,7 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     let snapshot = run.step(Step::Save, || opened.repo.save(contents(job, request, feeds, moment), cx))?;
     run.step(Step::Verify, || verify(&opened.repo, &snapshot, cx))?;
     if !request.no_rotation {
-        run.attempt(Step::Rotate, || maintenance::rotate(&opened, job, cx));
+        run.attempt(Step::Rotate, || maintenance::rotate(&opened, job, &snapshot, cx));
     }
 
     Ok(snapshot)

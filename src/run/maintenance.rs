@@ -61,9 +61,15 @@ pub fn check(job: &Job, spec: &CheckSpec, repair: bool, cx: &Cx) -> Result<(Chec
 
 /// Rotation after a backup. The backup's shared lock is given up for the exclusive one: whoever comes between is respected,
 /// and the rotation waits for the next run.
-pub(crate) fn rotate(opened: &Opened, job: &Job, cx: &Cx) -> Result<()> {
+pub(crate) fn rotate(opened: &Opened, job: &Job, saved: &Snapshot, cx: &Cx) -> Result<()> {
     let verdicts = verdicts(&opened.repo, job)?;
     if verdicts.iter().all(|(_, verdict)| verdict.keep) {
+        return Ok(());
+    }
+    if let Some((now, before)) = shrunk(&verdicts, saved) {
+        cx.warn(format!(
+            "the site has {now} files and had {before}: nothing is rotated; if this is meant, run `lifeboat forget --prune`"
+        ));
         return Ok(());
     }
     opened.lock.release()?;
@@ -79,6 +85,19 @@ pub(crate) fn rotate(opened: &Opened, job: &Job, cx: &Cx) -> Result<()> {
     });
     let released = alone.release();
     rotated.and(released)
+}
+
+/// Files now and before, if less than half are left: an emptied or unmounted site must not push its good snapshots out.
+fn shrunk(verdicts: &[(Snapshot, Verdict)], saved: &Snapshot) -> Option<(u64, u64)> {
+    let files = |snapshot: &Snapshot| snapshot.stats.as_ref().map(|stats| stats.files);
+    let earlier = verdicts.iter().map(|(snapshot, _)| snapshot).filter(|snapshot| {
+        snapshot.site == saved.site
+            && snapshot.complete
+            && snapshot.time < saved.time
+            && snapshot.paths == saved.paths
+    });
+    let before = earlier.max_by_key(|snapshot| snapshot.time).and_then(files)?;
+    files(saved).filter(|now| now.saturating_mul(2) < before).map(|now| (now, before))
 }
 
 fn verdicts(repo: &Repo, job: &Job) -> Result<Vec<(Snapshot, Verdict)>> {

@@ -129,3 +129,24 @@ fn cancelled_is_130_and_leaves_no_snapshot() {
     world.backup();
     world.restic_is_content();
 }
+
+/// An emptied site is saved, but must not push the good snapshots out.
+#[test]
+fn a_site_that_lost_most_of_its_files_rotates_nothing() {
+    let world = world();
+    for number in 0..10 {
+        world.write(&format!("page{number}"), "page");
+    }
+    for _ in 0..3 {
+        world.backup();
+    }
+    for number in 0..10 {
+        fs::remove_file(world.root.join(format!("page{number}"))).unwrap();
+    }
+    let ran = world.run(&["backup"]).expect(0);
+    assert!(ran.err.contains("nothing is rotated"), "{}", ran.err);
+    assert_eq!(world.snapshots().len(), 4);
+    // Two small ones in a row are what the site is now: the rule (the last 3) goes on.
+    world.backup();
+    assert_eq!(world.snapshots().len(), 3);
+}
