@@ -184,14 +184,17 @@ fn next_steps(session: &Session<'_>, directory: &Path, restored: &Restored) {
         session.output.say(format!("   {what:34} {place}"));
     }
     let config = at("lifeboat.yaml");
+    // Whoever came here by `cargo run` has no `lifeboat` on the path.
+    let program =
+        std::env::current_exe().map_or_else(|_| "lifeboat".to_owned(), |path| path.display().to_string());
     session.output.say("\nWhat to type next:");
     for what in ["snapshots", "ls latest", "restore --at latest --dry-run", "check --read-data", "doctor"] {
-        session.output.say(format!("   lifeboat -c {config} {what}"));
+        session.output.say(format!("   {program} -c {config} {what}"));
     }
     session.output.say(format!(
         "   restic -r {} --password-file {} snapshots     (any restic reads it)",
         at("storage/demo"),
         at("password")
     ));
-    session.output.say("   lifeboat init --help                          (your own site)\n");
+    session.output.say(format!("   {program} init --help     (your own site)\n"));
 }

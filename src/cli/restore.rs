@@ -48,7 +48,7 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
     let code = state.outcome.map_or(SUCCESS, Outcome::exit_code);
     session.output.result(code, &Document { restored: &restored, run: &state }, |out| {
         if restored.dry_run {
-            describe(&restored.preview, out)?;
+            describe(&restored.preview, &job, out)?;
             return writeln!(out, "nothing was changed");
         }
         tell(&restored, &state, args, out)
@@ -82,13 +82,14 @@ fn target(args: &Restore) -> Target {
 fn ask(session: &Session<'_>, preview: &Preview, job: &Job) -> bool {
     let mut text = Vec::new();
     // Writing to memory cannot fail.
-    drop(describe(preview, &mut text));
+    drop(describe(preview, job, &mut text));
     session.output.say(String::from_utf8_lossy(&text));
     session.output.confirm(&format!("replace the live site {} by this?", job.site.root.display()))
 }
 
-fn describe(preview: &Preview, out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(out, "snapshot {} of {:.0}", preview.snapshot.short_id(), preview.snapshot.time)?;
+fn describe(preview: &Preview, job: &Job, out: &mut dyn Write) -> std::io::Result<()> {
+    let time = preview.snapshot.time.to_zoned(job.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z");
+    writeln!(out, "snapshot {} of {time}", preview.snapshot.short_id())?;
     if let Some(files) = &preview.files {
         writeln!(
             out,
