@@ -179,8 +179,16 @@ impl WriteBackend for Directory {
             Ok(Pass::Swallow) => return Ok(()),
             Ok(Pass::Write) => {}
         }
-        self.retry("write", &path, || self.write(&directory, &path, &content))
-            .inspect_err(|error| self.gate.failed(&super::one_line(error)))?;
+        self.retry("write", &path, || match self.write(&directory, &path, &content) {
+            // Other clients make the 256 directories of packs as they need them. Only this one level: a storage that is
+            // gone from under us must stay an error.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tpe == FileType::Pack => {
+                std::fs::DirBuilder::new().mode(0o700).create(&directory)?;
+                self.write(&directory, &path, &content)
+            }
+            written => written,
+        })
+        .inspect_err(|error| self.gate.failed(&super::one_line(error)))?;
         self.gate.written(tpe, id);
         Ok(())
     }

@@ -19,6 +19,7 @@ use nix::unistd::{Pid, Uid, gethostname};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::gate::Gate;
 use super::seal::Seal;
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Cx;
@@ -26,6 +27,8 @@ use crate::sys::fs::sync_directory;
 
 const REFRESH_EVERY: Duration = Duration::from_mins(5);
 const STALE_AFTER: SignedDuration = SignedDuration::from_mins(30);
+/// Refreshes that may fail in a row: the lock is then fifteen minutes old, and stale to others after thirty.
+const LOST_AFTER: u32 = 3;
 /// How long another writer may take between looking and having its lock visible.
 const SETTLE: Duration = Duration::from_millis(200);
 
@@ -57,6 +60,8 @@ struct Content {
 pub(crate) struct Locks {
     directory: PathBuf,
     seal: Seal,
+    /// Closed for good when a lock is lost: what is written without one may be pruned away by somebody else.
+    gate: Arc<Gate>,
 }
 
 /// A held lock; refreshed by a thread of its own until released.
@@ -67,8 +72,8 @@ pub struct Lock {
 }
 
 impl Locks {
-    pub(crate) fn new(repository: &Path, seal: Seal) -> Self {
-        Self { directory: repository.join("locks"), seal }
+    pub(crate) fn new(repository: &Path, seal: Seal, gate: Arc<Gate>) -> Self {
+        Self { directory: repository.join("locks"), seal, gate }
     }
 
     /// Takes the lock or says who holds it, since when, in which way.
@@ -165,18 +170,31 @@ impl Locks {
     ) -> (mpsc::Sender<()>, JoinHandle<()>) {
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
+            let mut failures = 0;
             while stopped.recv_timeout(REFRESH_EVERY) == Err(RecvTimeoutError::Timeout) {
-                let renewed = self.write(mode).and_then(|new| {
-                    let old =
-                        std::mem::replace(&mut *file.lock().unwrap_or_else(PoisonError::into_inner), new);
-                    remove(&old)
-                });
-                if let Err(error) = renewed {
-                    cx.warn(format!("the lock could not be refreshed: {error}"));
+                match self.renew(mode, &file) {
+                    Ok(()) => failures = 0,
+                    Err(error) => {
+                        failures += 1;
+                        cx.warn(format!("the lock could not be refreshed: {error}"));
+                        if failures >= LOST_AFTER || error.kind() == Kind::Locked {
+                            self.gate.failed("the lock on the repository was lost");
+                        }
+                    }
                 }
             }
         });
         (stop, thread)
+    }
+
+    /// A new file first, then the old one goes: at no moment there is none.
+    fn renew(&self, mode: Mode, file: &Mutex<PathBuf>) -> Result<()> {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        if !file.try_exists().with_context(|| format!("look at lock {}", file.display()))? {
+            return Err(Error::new(Kind::Locked, "somebody removed it"));
+        }
+        let old = std::mem::replace(&mut *file, self.write(mode)?);
+        remove(&old)
     }
 }
 
@@ -258,4 +276,32 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rustic_core::repofile::MasterKey;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_is_renewed_by_a_new_file_and_its_loss_stops_all_writing() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("locks")).unwrap();
+        let cx = Cx::silent();
+        let gate = Arc::new(Gate::new(&cx));
+        let seal = Seal::new(&MasterKey::new()).unwrap();
+        let locks = Arc::new(Locks::new(directory.path(), seal, Arc::clone(&gate)));
+        let lock = locks.take(Mode::Shared, &cx).unwrap();
+        let first = lock.file.lock().unwrap().clone();
+        locks.renew(Mode::Shared, &lock.file).unwrap();
+        let second = lock.file.lock().unwrap().clone();
+        assert!(first != second && !first.exists() && second.exists());
+
+        std::fs::remove_file(second).unwrap();
+        assert_eq!(locks.renew(Mode::Shared, &lock.file).unwrap_err().kind(), Kind::Locked);
+        gate.failed("the lock on the repository was lost");
+        assert!(gate.admit(rustic_core::FileType::Pack).is_err());
+        lock.release().unwrap();
+    }
 }

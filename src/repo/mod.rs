@@ -92,12 +92,7 @@ impl Repo {
         let directory = root.join(&spec.path);
         let password =
             spec.password.as_ref().ok_or_else(|| Error::usage("a new repository needs a password"))?;
-        if directory.join("config").exists() {
-            return Err(Error::usage(format!("there is a repository in {} already", directory.display()))
-                .with_remedy(
-                    "point `repository.path` elsewhere, or use the one that is there without `init`",
-                ));
-        }
+        vacant(&directory, &spec.key_file)?;
         let gate = Arc::new(Gate::new(cx));
         let backend = Arc::new(Directory::new(&directory, medium, Arc::clone(&gate)));
         let engine = connect(&backend, cx)?
@@ -149,7 +144,7 @@ impl Repo {
         cx: &Cx,
     ) -> Result<Self> {
         let master = engine.key();
-        let locks = Arc::new(Locks::new(&directory, Seal::new(&master)?));
+        let locks = Arc::new(Locks::new(&directory, Seal::new(&master)?, Arc::clone(&gate)));
         let id = engine.config().id.to_hex().as_str().to_owned();
         Ok(Self { directory, backend, gate, master, locks, id, cx: cx.clone() })
     }
@@ -174,6 +169,32 @@ impl Repo {
             .open(&Credentials::Masterkey(self.master.clone()))
             .map_err(engine_error)
     }
+}
+
+/// What an interrupted `init` left, or anybody's files, must not be mixed with a new repository's keys.
+fn vacant(directory: &Path, key_file: &Path) -> Result<()> {
+    if directory.join("config").exists() {
+        return Err(Error::usage(format!("there is a repository in {} already", directory.display()))
+            .with_remedy("point `repository.path` elsewhere, or use the one that is there without `init`"));
+    }
+    let mut found = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        entries => entries.with_context(|| format!("look into {}", directory.display()))?.next(),
+    };
+    if let Some(entry) = found.take() {
+        let name = entry.with_context(|| format!("look into {}", directory.display()))?.file_name();
+        return Err(Error::usage(format!(
+            "{} is not empty, there is {}",
+            directory.display(),
+            name.display()
+        ))
+        .with_remedy("point `repository.path` elsewhere, or remove what an interrupted `init` left there"));
+    }
+    if key_file.exists() {
+        return Err(Error::usage(format!("{} is the key of another repository", key_file.display()))
+            .with_remedy("name another `repository.key_file`; without it nobody but its password opens that repository"));
+    }
+    Ok(())
 }
 
 fn connect(backend: &Arc<Directory>, cx: &Cx) -> Result<Repository<()>> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::scope::Run;
-use super::{Job, begin_all, maintenance, open};
+use super::{Job, begin_all, claim_site, maintenance, open};
 use crate::dump::Feed;
 use crate::error::{Error, Result};
 use crate::event::{Cx, Step};
@@ -23,7 +23,8 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     let storage = crate::storage::open(&job.storage);
     let mut run = Run::new(job, cx);
 
-    let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, "backup", cx)?;
+    claim_site(&mut run, job, "backup")?;
+    let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
     let moment = Timestamp::now();
     let feeds = run.step(Step::Dump, || begin_all(job, cx))?;
     let snapshot = run.step(Step::Save, || opened.repo.save(contents(job, request, feeds, moment), cx))?;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::scope::Run;
-use super::{Job, Opened, open};
+use super::{Job, Opened, claim_site, open};
 use crate::error::Result;
 use crate::event::{Cx, Step};
 use crate::repo::{CheckReport, CheckSpec, Mode, Pruned, Repo, Snapshot};
@@ -31,7 +31,10 @@ pub fn forget(job: &Job, request: ForgetRequest, cx: &Cx) -> Result<Forgotten> {
     let mut run = Run::new(job, cx);
     let mode = if request.dry_run { Mode::Shared } else { Mode::Exclusive };
 
-    let opened = open(&mut run, job, storage.as_ref(), mode, "forget", cx)?;
+    if mode == Mode::Exclusive {
+        claim_site(&mut run, job, "forget")?;
+    }
+    let opened = open(&mut run, job, storage.as_ref(), mode, cx)?;
     let verdicts = run.step(Step::Rotate, || verdicts(&opened.repo, job))?;
     if request.dry_run {
         return Ok(Forgotten { verdicts, removed: 0, pruned: None });
@@ -48,7 +51,10 @@ pub fn check(job: &Job, spec: &CheckSpec, repair: bool, cx: &Cx) -> Result<(Chec
     let mut run = Run::new(job, cx);
     let mode = if repair { Mode::Exclusive } else { Mode::Shared };
 
-    let opened = open(&mut run, job, storage.as_ref(), mode, "check", cx)?;
+    if repair {
+        claim_site(&mut run, job, "check --repair")?;
+    }
+    let opened = open(&mut run, job, storage.as_ref(), mode, cx)?;
     let report = run.step(Step::Check, || opened.repo.check(spec, cx))?;
     let moved = if repair && !report.damages.is_empty() {
         run.step(Step::Check, || opened.repo.repair(&report, cx))?

@@ -23,7 +23,7 @@ pub use doctor::{Finding, Health, examine};
 pub use former::{Former, discard_former, former};
 pub use job::Job;
 pub use maintenance::{ForgetRequest, Forgotten, check, forget};
-pub use open::{Opened, init, open, with_repo};
+pub use open::{Opened, claim_site, init, open, with_repo};
 pub use restore::{Preview, RestoreRequest, Restored, Target, restore};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Job;
-use super::scope::Run;
+use super::scope::{Alone, Run};
 use crate::error::Result;
 use crate::event::{Cx, Step};
 use crate::repo::{Medium, Mode, Repo};
@@ -26,27 +26,29 @@ impl Job {
     }
 }
 
-/// The beginning of every story: claims the site, attaches the storage, opens the repository, locks it.
+/// One run at a time changes a site or its snapshots; whoever comes second is told who was first.
+pub fn claim_site(run: &mut Run<'_>, job: &Job, purpose: &str) -> Result<()> {
+    // Dropping the claim is its release.
+    run.hold(Step::Claim, || claim(&job.state.join("lock"), purpose).map(Arc::new), |_claim| Ok(()))?;
+    Ok(())
+}
+
+/// The way of every story to its snapshots: attaches the storage, opens the repository, locks it.
 pub fn open<'a>(
     run: &mut Run<'a>,
     job: &'a Job,
     storage: &'a dyn Storage,
     mode: Mode,
-    purpose: &str,
     cx: &'a Cx,
 ) -> Result<Opened> {
-    run.hold(
-        Step::Claim,
-        || claim(&job.state.join("lock"), purpose).map(Arc::new),
-        |_claim| Ok(()), // dropping it is the release
-    )?;
     let at = run.hold(Step::Mount, || storage.attach(cx), |at| storage.detach(at))?;
     let repo = run.step(Step::Open, || open_repo(job, &at, cx))?;
     let lock = run.hold(Step::Lock, || repo.lock(mode).map(Arc::new), |lock| lock.release())?;
     Ok(Opened { repo, lock })
 }
 
-/// Something short with an open repository, outside of any story: listing, browsing, keys.
+/// Something short with an open repository, outside of any story: listing, browsing, keys. No hook joins in, and who only
+/// reads waits for nobody.
 pub fn with_repo<T>(
     job: &Job,
     mode: Mode,
@@ -55,16 +57,19 @@ pub fn with_repo<T>(
     work: impl FnOnce(&Repo) -> Result<T>,
 ) -> Result<T> {
     let storage = crate::storage::open(&job.storage);
-    let mut run = Run::new(job, cx);
-    let opened = open(&mut run, job, storage.as_ref(), mode, purpose, cx)?;
+    let mut run = Run::new(&Alone, cx);
+    if mode == Mode::Exclusive {
+        claim_site(&mut run, job, purpose)?;
+    }
+    let opened = open(&mut run, job, storage.as_ref(), mode, cx)?;
     work(&opened.repo)
 }
 
 /// Creates a site's repository on its storage, by a person's explicit wish.
 pub fn init(job: &Job, cx: &Cx) -> Result<Repo> {
     let storage = crate::storage::open(&job.storage);
-    let mut run = Run::new(job, cx);
-    run.hold(Step::Claim, || claim(&job.state.join("lock"), "init").map(Arc::new), |_| Ok(()))?;
+    let mut run = Run::new(&Alone, cx);
+    claim_site(&mut run, job, "init")?;
     let at = run.hold(Step::Mount, || storage.attach(cx), |at| storage.detach(at))?;
     run.step(Step::Open, || {
         let repo = Repo::create(&at.root, job.medium(), &job.repo, cx)?;

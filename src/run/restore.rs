@@ -10,7 +10,7 @@ use super::preflight::{self, Plan};
 use super::scope::Run;
 use super::selection::Selection;
 use super::staging::Staging;
-use super::{Job, former, open};
+use super::{Job, claim_site, former, open};
 use crate::database::SideCopy;
 use crate::error::{Error, Result};
 use crate::event::{Cx, Step};
@@ -75,7 +75,8 @@ fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored
     let (token, stamp) = (token(), jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string());
     let mut run = Run::new(job, cx);
 
-    let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, "restore", cx)?;
+    claim_site(&mut run, job, "restore")?;
+    let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
     let plan = run.step(Step::Preflight, || Plan::make(job, request, &opened.repo, cx))?;
     if request.dry_run {
         return Ok(Restored::preview(plan.preview));
@@ -105,7 +106,7 @@ fn elsewhere(job: &Job, request: &RestoreRequest<'_>, target: &Path, cx: &Cx) ->
     preflight::fresh_directory(target)?;
     let mut run = Run::new(job, cx);
 
-    let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, "restore", cx)?;
+    let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
     let (snapshot, reader, _) = run.step(Step::Find, || preflight::find(&opened.repo, request, job, cx))?;
     let base = job.site.root.strip_prefix("/").unwrap_or(&job.site.root);
     let selection = run.step(Step::Preflight, || {

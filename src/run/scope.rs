@@ -22,6 +22,19 @@ pub trait Around {
     fn after(&self, step: Step, cx: &Cx) -> Result<()>;
 }
 
+/// Nothing happens around the steps.
+pub struct Alone;
+
+impl Around for Alone {
+    fn before(&self, _step: Step, _cx: &Cx) -> Result<()> {
+        Ok(())
+    }
+
+    fn after(&self, _step: Step, _cx: &Cx) -> Result<()> {
+        Ok(())
+    }
+}
+
 struct Ending<'a> {
     step: Step,
     kind: EndingKind,

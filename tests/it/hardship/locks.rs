@@ -101,3 +101,35 @@ fn stale_is_judged_by_owner_and_age() {
     repo.lock(Mode::Shared).unwrap().release().unwrap();
     assert!(!path.exists());
 }
+
+#[test]
+fn looking_is_possible_while_a_backup_runs() {
+    let world = world();
+    world.write("big", vec![9; 300 << 20]);
+    let mut child = world.command(&["backup"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let locks = world.repository().join("locks");
+    let begun = Instant::now();
+    while fs::read_dir(&locks).unwrap().next().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    for arguments in [
+        &["snapshots"][..],
+        &["ls"],
+        &["restore", "--at", "latest", "--to", world.path("look").to_str().unwrap()],
+    ] {
+        world.run(arguments).expect(0);
+    }
+    // Who changes something waits.
+    let second = world.run(&["backup"]).expect(11);
+    assert!(second.err.contains(&format!("process {} (backup)", child.id())), "{}", second.err);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn an_interrupted_init_is_not_mixed_with_a_new_one() {
+    let world = World::new("databases: []");
+    fs::create_dir_all(world.repository().join("keys")).unwrap();
+    let refused = lifeboat::run::init(&world.job(), &Cx::silent()).err().unwrap();
+    assert!(refused.to_string().contains("not empty"), "{refused}");
+}
