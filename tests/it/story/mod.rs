@@ -2,4 +2,5 @@
 
 mod demo;
 mod files;
+mod init;
 pub(crate) mod wordpress;
