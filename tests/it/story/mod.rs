@@ -1,4 +1,5 @@
 //! The main job, from the outside: back up, damage, restore, and prove that everything is as it was.
 
 mod files;
+mod restic;
 pub(crate) mod wordpress;
