@@ -23,7 +23,8 @@ pub(super) struct Global {
     /// Configuration of the site
     #[arg(short, long, global = true, value_name = "FILE", default_value = "/etc/lifeboat/lifeboat.yaml", value_hint = ValueHint::FilePath)]
     pub(super) config: PathBuf,
-    /// Print one JSON document on stdout, and progress as JSON lines on stderr
+    /// Print one JSON document on stdout, also for errors, and progress as JSON lines on stderr. What is raw by nature stays
+    /// raw: `dump`, `completions`, `man`, `config schema`, `config example`, `--help`
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// Say nothing but results and problems

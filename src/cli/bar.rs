@@ -7,7 +7,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::Global;
-use super::output::bytes;
+use super::output::{bytes, printable};
 use crate::event::{Event, Outcome, Sink, Step, Unit, What};
 
 pub(super) struct Terminal {
@@ -42,9 +42,10 @@ impl Terminal {
 
     /// A line above the bar, or just a line.
     fn line(state: &State, text: &str) {
+        let text = printable(text);
         match &state.bar {
-            Some(bar) => bar.suspend(|| put(text)),
-            None => put(text),
+            Some(bar) => bar.suspend(|| put(&text)),
+            None => put(&text),
         }
     }
 

@@ -1,11 +1,11 @@
 //! `lifeboat ls`, `dump` and `diff`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::args::{Diff, Dump, Ls};
-use super::output::{bytes, count, table};
+use super::output::{bytes, count, printable, table};
 use super::{Done, SUCCESS, Session};
 use crate::error::{Error, Result};
 use crate::event::Cx;
@@ -29,7 +29,7 @@ pub(super) fn ls(session: &Session<'_>, args: &Ls) -> Done {
     })?;
     session.output.result(SUCCESS, &listing, |out| {
         if !args.long {
-            return listing.entries.iter().try_for_each(|entry| writeln!(out, "{}", entry.path.display()));
+            return listing.entries.iter().try_for_each(|entry| writeln!(out, "{}", name(&entry.path)));
         }
         let rows = listing.entries.iter().map(|entry| {
             let time =
@@ -39,7 +39,7 @@ pub(super) fn ls(session: &Session<'_>, args: &Ls) -> Done {
                 entry.owner.clone(),
                 entry.size.to_string(),
                 time.unwrap_or_default(),
-                entry.path.display().to_string(),
+                name(&entry.path),
             ]
         });
         writeln!(out, "{}", table(&["Mode", "Owner", "Size", "Time", "Path"], &[2], rows))
@@ -76,7 +76,7 @@ pub(super) fn diff(session: &Session<'_>, args: &Diff) -> Done {
     })?;
     session.output.result(SUCCESS, &changes, |out| {
         for change in &changes.changes {
-            writeln!(out, "{} {}", mark(change.kind), PathBuf::from("/").join(&change.path).display())?;
+            writeln!(out, "{} {}", mark(change.kind), name(&PathBuf::from("/").join(&change.path)))?;
         }
         writeln!(
             out,
@@ -88,6 +88,11 @@ pub(super) fn diff(session: &Session<'_>, args: &Diff) -> Done {
             bytes(changes.bytes)
         )
     })
+}
+
+/// A path as it can be shown: one line, no control characters.
+pub(super) fn name(path: &Path) -> String {
+    printable(&path.display().to_string()).into_owned()
 }
 
 /// As restic marks them: `+` added, `-` removed, `M` content, `U` attributes.

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::args::{Check, Forget};
+use super::browse::name;
 use super::output::{bytes, count, table};
 use super::{Done, SUCCESS, Session};
 use crate::error::{Error, Kind};
-use crate::event::RunKind;
+use crate::event::{Outcome, RunKind};
 use crate::repo::{CheckReport, CheckSpec, DamageKind, ReadData};
 use crate::run::{self, ForgetRequest, Forgotten};
 
@@ -19,11 +20,12 @@ pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
     }
     let request = ForgetRequest { dry_run: args.dry_run, prune: args.prune };
     let cx = session.cx();
-    let (result, _) = run::execute(RunKind::Forget, &job, "manual", &cx, || {
+    let (result, state) = run::execute(RunKind::Forget, &job, "manual", &cx, || {
         run::forget(&job, request, &cx).map(|done| (done, None))
     });
     let done = result?;
-    session.output.result(SUCCESS, &done, |out| {
+    let code = state.outcome.map_or(SUCCESS, Outcome::exit_code);
+    session.output.result(code, &done, |out| {
         let rows = done.verdicts.iter().map(|(snapshot, verdict)| {
             let time = snapshot.time.to_zoned(job.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
             let what = if verdict.keep { "keep" } else { "remove" };
@@ -58,11 +60,12 @@ pub(super) fn check(session: &Session<'_>, args: &Check) -> Done {
         (false, None) => ReadData::None,
     };
     let cx = session.cx();
-    let (result, _) = run::execute(RunKind::Check, &job, "manual", &cx, || {
+    let (result, state) = run::execute(RunKind::Check, &job, "manual", &cx, || {
         run::check(&job, &CheckSpec { read }, args.repair, &cx).map(|done| (done, None))
     });
     let (report, moved) = result?;
-    let code = if report.damages.is_empty() { SUCCESS } else { Kind::Failed.exit_code() };
+    let ended = state.outcome.map_or(SUCCESS, Outcome::exit_code);
+    let code = if report.damages.is_empty() { ended } else { Kind::Failed.exit_code() };
     session.output.result(code, &Document { report: &report, moved: &moved }, |out| {
         describe(&report, out)?;
         for file in &moved {
@@ -102,7 +105,7 @@ fn describe(report: &CheckReport, out: &mut dyn std::io::Write) -> std::io::Resu
         for (snapshot, affected) in &damage.affects {
             writeln!(out, "  snapshot {snapshot}: {} cannot be restored", count(affected.count, "path"))?;
             for path in &affected.paths {
-                writeln!(out, "    {}", path.display())?;
+                writeln!(out, "    {}", name(path))?;
             }
         }
     }

@@ -35,8 +35,15 @@ const SUCCESS: u8 = 0;
 
 /// Runs one command line and returns the process's exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
+        Err(error) if error.use_stderr() && arguments.iter().any(|argument| argument == "--json") => {
+            // A program that asked for one document gets one, whatever is wrong with what it asked.
+            let text = error.render().to_string();
+            Output::json().error(&Error::usage(text.trim().trim_start_matches("error: ")));
+            return Kind::Usage.exit_code();
+        }
         Err(error) => {
             // Help and version are no mistakes; if even this cannot be printed there is nobody to tell.
             drop(error.print());

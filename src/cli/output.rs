@@ -1,5 +1,6 @@
 //! Results on stdout, problems on stderr, as text for people or as one JSON document for programs.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -20,6 +21,11 @@ impl Output {
         Self { json: global.json, quiet: global.quiet }
     }
 
+    /// For a command line that could not be read beyond its wish for JSON.
+    pub(super) const fn json() -> Self {
+        Self { json: true, quiet: true }
+    }
+
     /// A command's result: `document` as JSON, or what `text` writes.
     pub(super) fn result(
         &self,
@@ -34,7 +40,7 @@ impl Output {
                 .map_err(io::Error::from)
                 .and_then(|()| writeln!(out))
         } else {
-            text(&mut out)
+            text(&mut Printable(&mut out))
         };
         finish(written.and_then(|()| out.flush()), code)
     }
@@ -49,7 +55,7 @@ impl Output {
     pub(super) fn say(&self, line: impl AsRef<str>) {
         if !self.json && !self.quiet {
             // A closed terminal is noticed by whoever writes the result.
-            drop(writeln!(io::stdout().lock(), "{}", line.as_ref()));
+            drop(writeln!(Printable(&mut io::stdout().lock()), "{}", line.as_ref()));
         }
     }
 
@@ -61,9 +67,10 @@ impl Output {
             });
             drop(writeln!(io::stdout().lock(), "{document:#}"));
         } else {
-            drop(writeln!(io::stderr().lock(), "error: {error}"));
+            let mut err = io::stderr().lock();
+            drop(writeln!(Printable(&mut err), "error: {error}"));
             if let Some(remedy) = error.remedy() {
-                drop(writeln!(io::stderr().lock(), "   try: {remedy}"));
+                drop(writeln!(Printable(&mut err), "   try: {remedy}"));
             }
         }
     }
@@ -84,6 +91,44 @@ impl Output {
         }
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+    }
+}
+
+/// Names of files are chosen by whoever can write to a site. On a terminal their control characters would be obeyed, and
+/// a line break or a change of direction would forge what we say: all of these are shown as `\u{1b}` or `\n`.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    escape(text, |letter| letter.is_control() || is_direction(letter))
+}
+
+fn escape(text: &str, unwanted: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&unwanted) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = |letter: char| {
+        if unwanted(letter) { letter.escape_default().to_string() } else { letter.to_string() }
+    };
+    Cow::Owned(text.chars().map(escaped).collect())
+}
+
+/// Letters that turn the reading direction of what follows.
+const fn is_direction(letter: char) -> bool {
+    matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The last line of defence for text that came here without `printable`: only line breaks and tabs pass.
+struct Printable<'a, W>(&'a mut W);
+
+impl<W: Write> Write for Printable<'_, W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(data);
+        let keep = |letter| matches!(letter, '\n' | '\t');
+        let clean = escape(&text, |letter| !keep(letter) && (letter.is_control() || is_direction(letter)));
+        self.0.write_all(clean.as_bytes())?;
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::args::Restore;
-use super::browse::mark;
+use super::browse::{mark, name};
 use super::output::{bytes, count};
 use super::{Done, SUCCESS, Session};
 use crate::error::{Error, Result};
@@ -66,9 +66,9 @@ fn job_for(session: &Session<'_>, args: &Restore) -> Result<Job> {
     if args.files || args.to.is_some() || !args.include.is_empty() {
         let config = session.config()?;
         // The databases still tell which files are theirs and stay out of the swap.
-        config.job().or_else(|_| config.job_without_databases())
+        config.job_to_restore().or_else(|_| config.job_without_databases())
     } else {
-        session.job()
+        session.config()?.job_to_restore()
     }
 }
 
@@ -101,7 +101,7 @@ fn describe(preview: &Preview, job: &Job, out: &mut dyn Write) -> std::io::Resul
             files.unchanged
         )?;
         for change in files.changes.iter().take(SHOWN) {
-            writeln!(out, "  {} {}", mark(change.kind), change.path.display())?;
+            writeln!(out, "  {} {}", mark(change.kind), name(&change.path))?;
         }
         if files.changes.len() > SHOWN {
             writeln!(out, "  and {} more", files.changes.len() - SHOWN)?;

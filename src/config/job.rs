@@ -37,6 +37,18 @@ impl Config {
         Ok(job)
     }
 
+    /// What a restore needs: the site may be gone as a whole. A database that only the site's own files would name cannot be
+    /// found then; the restore says so when the snapshot has it.
+    pub fn job_to_restore(&self) -> Result<Job> {
+        if self.site.root.symlink_metadata().is_ok() {
+            return self.job();
+        }
+        self.refuse_storage_inside(&self.site.root)?;
+        let mut job = self.job_without_databases()?;
+        job.databases = self.databases(&self.site.root)?;
+        Ok(job)
+    }
+
     /// What is needed to look at the repository, also where the site itself is gone.
     pub fn job_without_databases(&self) -> Result<Job> {
         Ok(Job {

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ pub(crate) struct Directory {
     gate: Arc<Gate>,
     medium: Medium,
     handles: Handles,
+    /// Packs written here that no index file names yet. Writers share the lock, `discard_fresh` has it alone.
+    fresh: RwLock<()>,
+    unnamed: Mutex<Vec<Id>>,
 }
 
 /// What the directory lies on.
@@ -42,7 +45,33 @@ pub enum Medium {
 
 impl Directory {
     pub(crate) fn new(root: &Path, medium: Medium, gate: Arc<Gate>) -> Self {
-        Self { root: root.to_owned(), gate, medium, handles: Handles::default() }
+        Self {
+            root: root.to_owned(),
+            gate,
+            medium,
+            handles: Handles::default(),
+            fresh: RwLock::default(),
+            unnamed: Mutex::default(),
+        }
+    }
+
+    /// After a save that failed: its packs that no index names would only fill the storage, which may be why it failed.
+    /// Nothing more is written afterwards.
+    pub(crate) fn discard_fresh(&self) -> RusticResult<()> {
+        self.gate.failed("the save has ended");
+        let _alone = self.fresh.write().unwrap_or_else(PoisonError::into_inner);
+        let packs = std::mem::take(&mut *self.unnamed.lock().unwrap_or_else(PoisonError::into_inner));
+        packs.iter().try_for_each(|id| self.remove(FileType::Pack, id, false))
+    }
+
+    fn note_fresh(&self, tpe: FileType, id: &Id) {
+        let mut unnamed = self.unnamed.lock().unwrap_or_else(PoisonError::into_inner);
+        match tpe {
+            FileType::Pack => unnamed.push(*id),
+            // It may name any of them.
+            FileType::Index => unnamed.clear(),
+            _ => {}
+        }
     }
 
     fn directory(&self, tpe: FileType, id: &Id) -> PathBuf {
@@ -174,6 +203,7 @@ impl WriteBackend for Directory {
 
     fn write_bytes(&self, tpe: FileType, id: &Id, _cacheable: bool, content: BytesList) -> RusticResult<()> {
         let (directory, path) = (self.directory(tpe, id), self.path(tpe, id));
+        let _writing = self.fresh.read().unwrap_or_else(PoisonError::into_inner);
         match self.gate.admit(tpe) {
             Err(error) => return Err(backend_error("write", &path, io::Error::other(error.to_string()))),
             Ok(Pass::Swallow) => return Ok(()),
@@ -189,6 +219,7 @@ impl WriteBackend for Directory {
             written => written,
         })
         .inspect_err(|error| self.gate.failed(&super::one_line(error)))?;
+        self.note_fresh(tpe, id);
         self.gate.written(tpe, id);
         Ok(())
     }

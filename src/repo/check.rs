@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::list::Snapshot;
 use super::lock::hex;
-use super::reader::{Reader, root_node};
+use super::reader::{DEEPEST, Reader, root_node};
 use super::{Repo, engine_error};
 use crate::error::Result;
 use crate::event::{Cx, Unit};
@@ -204,7 +204,7 @@ impl Repo {
         let mut walk = References { reader: self.reader()?, bad, seen: HashSet::new(), report };
         for snapshot in snapshots {
             cx.go_on()?;
-            walk.snapshot(snapshot);
+            walk.snapshot(snapshot, cx)?;
         }
         Ok(())
     }
@@ -219,13 +219,18 @@ struct References<'a> {
 }
 
 impl References<'_> {
-    fn snapshot(&mut self, snapshot: &Snapshot) {
+    fn snapshot(&mut self, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
         let mut pending = vec![(PathBuf::from("/"), root_node(snapshot.tree))];
         // A tree with damage below it is walked again for the next snapshot, so that this one is named too.
         let mut walked = Vec::new();
         let before = self.report.damages.iter().map(|damage| damage.affects.len()).sum::<usize>();
         while let Some((path, node)) = pending.pop() {
+            cx.go_on()?;
             let Some(tree) = node.subtree.filter(|tree| !self.seen.contains(tree)) else { continue };
+            if path.components().count() > DEEPEST {
+                self.missing(snapshot, &path, "a directory that leads into itself");
+                continue;
+            }
             if !self.reference(
                 snapshot,
                 &path,
@@ -244,6 +249,7 @@ impl References<'_> {
         if before == self.report.damages.iter().map(|damage| damage.affects.len()).sum::<usize>() {
             self.seen.extend(walked);
         }
+        Ok(())
     }
 
     fn nodes(

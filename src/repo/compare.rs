@@ -80,7 +80,8 @@ impl Reader {
     pub fn diff_live(&self, root: &Path, exclude: &[String], node: &Node, cx: &Cx) -> Result<Changes> {
         let mut live = BTreeMap::new();
         if symlink_metadata(root).is_ok() {
-            let ledger = Arc::new(Ledger::new(cx));
+            // A live file that cannot be read is missing from this comparison, not from what is restored.
+            let ledger = Arc::new(Ledger::new(&Cx::silent()));
             for found in Walk::new(root, Patterns::new(root, exclude)?, ledger)? {
                 cx.go_on()?;
                 if let Ok(relative) = found.path.strip_prefix(root)

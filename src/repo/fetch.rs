@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -40,12 +41,14 @@ pub struct Fetched {
 pub(crate) type Wanted<'a> = dyn Fn(&Path, bool) -> bool + Sync + 'a;
 
 impl Reader {
-    /// Creates `target` and fills it with what is below `node`. Content that is damaged or cannot be written is an error;
+    /// Fills `target`, which must not exist yet or be empty, with what is below `node`; a failure leaves nothing there. Content that is damaged or cannot be written is an error;
     /// an owner, mode, time or attribute that cannot be set is a `Missed` event.
     pub(crate) fn fetch(&self, node: &Node, target: &Path, wanted: &Wanted<'_>, cx: &Cx) -> Result<Fetched> {
         let total = self.size_below(node, wanted)?;
-        if node.is_dir() {
+        let mut ours = false;
+        if node.is_dir() && !is_empty_directory(target)? {
             make_directory(target)?;
+            ours = true;
         }
         let fetch = Fetch {
             reader: self,
@@ -56,7 +59,14 @@ impl Reader {
             bytes: AtomicU64::new(0),
             failure: Mutex::new(None),
         };
-        fetch.run(node, wanted)
+        let fetched = catch_unwind(AssertUnwindSafe(|| fetch.run(node, wanted)));
+        if !matches!(fetched, Ok(Ok(_)))
+            && node.is_dir()
+            && let Err(error) = clear(target, ours)
+        {
+            cx.warn(format!("what was fetched is left behind: {error}"));
+        }
+        fetched.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// Bytes of the wanted files below a node.
@@ -88,7 +98,7 @@ struct Later {
     directories: Vec<(PathBuf, Node)>,
     /// Further names of a file that was fetched under its first.
     hard_links: Vec<(PathBuf, PathBuf)>,
-    first_names: HashMap<(u64, u64), PathBuf>,
+    first_names: HashMap<(u64, u64), (PathBuf, Node)>,
     done: Fetched,
 }
 
@@ -105,6 +115,8 @@ impl Fetch<'_> {
                 let queue = Arc::clone(&queue);
                 scope.spawn(move || self.work(&queue));
             }
+            // Only the workers receive: should they all be gone, the walk must not wait for them.
+            drop(queue);
             let walked = self.walk(node, wanted, &files, &mut later);
             drop(files);
             // The workers end when the queue is empty; the scope waits for them.
@@ -165,11 +177,15 @@ impl Fetch<'_> {
                 later.done.files += 1;
                 if node.meta.links > 1 && node.meta.inode != 0 {
                     let same = (node.meta.device_id, node.meta.inode);
-                    if let Some(first) = later.first_names.get(&same) {
-                        later.hard_links.push((first.clone(), path));
-                        return Ok(());
+                    match later.first_names.get(&same) {
+                        Some((first, known)) if known.content == node.content => {
+                            later.hard_links.push((first.clone(), path));
+                            return Ok(());
+                        }
+                        // The number was given to another file in between: two files are two files.
+                        Some(_) => {}
+                        None => drop(later.first_names.insert(same, (path.clone(), node.clone()))),
                     }
-                    later.first_names.insert(same, path.clone());
                 }
                 // The only receivers are the workers; they are gone only after a failure, which `run` reports.
                 files.send((path, node)).map_err(|_| Error::failed("a worker stopped"))?;
@@ -287,6 +303,31 @@ impl Write for Sparse {
 
 fn is_zero(block: &[u8]) -> bool {
     block.iter().all(|byte| *byte == 0)
+}
+
+fn is_empty_directory(path: &Path) -> Result<bool> {
+    match std::fs::read_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("look into {}", path.display())),
+        // If there is something, making the directory fails and says so.
+        Ok(mut entries) => Ok(entries.next().is_none()),
+    }
+}
+
+/// Removes what a fetch put into a directory, and the directory itself if the fetch made it.
+fn clear(target: &Path, ours: bool) -> std::io::Result<()> {
+    if ours {
+        return std::fs::remove_dir_all(target);
+    }
+    for entry in std::fs::read_dir(target)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Private until its real mode is set at the end: nobody looks into a half restored site.

@@ -20,6 +20,7 @@ struct State {
     offered: u64,
     /// Offered, but then not readable to the end: the engine leaves them out.
     dropped: u64,
+    vanished: u64,
     missed: u64,
     ended: bool,
     fatal: Option<Error>,
@@ -32,6 +33,8 @@ pub(crate) struct Settled {
     pub(crate) expected: u64,
     /// How many things that exist could not be saved.
     pub(crate) missed: u64,
+    /// How many were gone when their turn came.
+    pub(crate) vanished: u64,
 }
 
 impl Ledger {
@@ -61,7 +64,9 @@ impl Ledger {
 
     /// An offered entry was gone when its turn came: then it belongs to no moment of this snapshot.
     pub(crate) fn vanished(&self) {
-        self.lock().dropped += 1;
+        let mut state = self.lock();
+        state.dropped += 1;
+        state.vanished += 1;
     }
 
     /// The snapshot cannot be right any more.
@@ -82,7 +87,11 @@ impl Ledger {
         if !state.ended {
             return Err(Error::failed("the sources were not read to their end"));
         }
-        Ok(Settled { expected: state.offered - state.dropped, missed: state.missed })
+        Ok(Settled {
+            expected: state.offered - state.dropped,
+            missed: state.missed,
+            vanished: state.vanished,
+        })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

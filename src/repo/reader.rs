@@ -17,6 +17,10 @@ use crate::error::{Context, Error, Result};
 
 /// The highest manifest format this program can read.
 const FORMAT: u32 = 1;
+/// A manifest lists databases, not their content; one that is larger was made to fill our memory.
+const LARGEST_MANIFEST: u64 = 64 << 20;
+/// No system has paths with more parts; a tree that is deeper leads into itself.
+pub(crate) const DEEPEST: usize = 4096;
 
 /// A repository with its whole index in memory, for reading content.
 #[derive(Clone)]
@@ -38,6 +42,9 @@ impl Reader {
     pub fn manifest(&self, snapshot: &Snapshot) -> Result<Option<Manifest>> {
         let path = Path::new(VIRTUAL).join(MANIFEST);
         let Some(node) = self.find(snapshot.tree, &path)? else { return Ok(None) };
+        if node.meta.size > LARGEST_MANIFEST {
+            return Err(Error::failed(format!("the snapshot's manifest has {} bytes", node.meta.size)));
+        }
         let mut text = Vec::new();
         self.write(&node, &mut text)?;
         let manifest: Manifest = serde_json::from_slice(&text).context("read the snapshot's manifest")?;
@@ -111,6 +118,12 @@ impl Reader {
         for id in node.content.iter().flatten() {
             let data = self.blob(id)?;
             size += data.len() as u64;
+            if size > node.meta.size {
+                return Err(Error::failed(format!(
+                    "the content has more than the {} bytes the tree says",
+                    node.meta.size
+                )));
+            }
             to.write_all(&data)?;
         }
         if size != node.meta.size {
@@ -156,7 +169,12 @@ impl Iterator for Below {
                 return Some(Err(Error::failed(text)));
             }
             let path = directory.join(name);
-            if let (true, Some(tree)) = (node.is_dir(), node.subtree) {
+            if node.is_dir() {
+                let Some(tree) = node.subtree.filter(|_| self.open.len() < DEEPEST) else {
+                    let text =
+                        format!("the directory {} of the snapshot has no content or no end", path.display());
+                    return Some(Err(Error::failed(text)));
+                };
                 match self.reader.engine.get_tree(&tree) {
                     Ok(tree) => self.open.push((path.clone(), tree.nodes.into_iter())),
                     Err(error) => {
@@ -233,4 +251,19 @@ fn is_plain(name: &Path) -> bool {
     let mut parts = name.components();
     matches!(parts.next(), Some(Component::Normal(part)) if part == name.as_os_str())
         && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_pass() {
+        for name in ["", ".", "..", "/", "/etc", "a/b", "a/", "../a", "./a"] {
+            assert!(!is_plain(Path::new(name)), "{name:?}");
+        }
+        for name in ["a", "...", ".a", "a\nb", "-"] {
+            assert!(is_plain(Path::new(name)), "{name:?}");
+        }
+    }
 }

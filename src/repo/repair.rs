@@ -48,20 +48,26 @@ impl Repo {
         let lost = |snapshot: &Snapshot| {
             damages.iter().any(|damage| damage.affects.contains_key(snapshot.short_id()))
         };
-        let engine = self.engine()?;
         for snapshot in self.snapshots()?.into_iter().filter(|snapshot| snapshot.complete && lost(snapshot)) {
-            let id: Id = snapshot.id.parse().map_err(engine_error)?;
-            let mut file = engine.get_file::<SnapshotFile>(&id.into()).map_err(engine_error)?;
-            let (mut complete, mut incomplete) = (StringList::default(), StringList::default());
-            complete.add(COMPLETE.to_owned());
-            incomplete.add(INCOMPLETE.to_owned());
-            file.remove_tags(&[complete]);
-            file.add_tags(vec![incomplete]);
-            file.original.get_or_insert(id.into());
-            self.gate.while_open(|| engine.save_snapshots(vec![file]).map_err(engine_error))?;
-            engine.delete_snapshots(&[id.into()]).map_err(engine_error)?;
-            cx.note(format!("snapshot {} has lost something and is marked incomplete", snapshot.short_id()));
+            self.mark_incomplete(&snapshot, cx)?;
         }
+        Ok(())
+    }
+
+    /// Writes the snapshot anew with the tag, then removes the untagged one.
+    pub fn mark_incomplete(&self, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
+        let engine = self.engine()?;
+        let id: Id = snapshot.id.parse().map_err(engine_error)?;
+        let mut file = engine.get_file::<SnapshotFile>(&id.into()).map_err(engine_error)?;
+        let (mut complete, mut incomplete) = (StringList::default(), StringList::default());
+        complete.add(COMPLETE.to_owned());
+        incomplete.add(INCOMPLETE.to_owned());
+        file.remove_tags(&[complete]);
+        file.add_tags(vec![incomplete]);
+        file.original.get_or_insert(id.into());
+        self.gate.while_open(|| engine.save_snapshots(vec![file]).map_err(engine_error))?;
+        engine.delete_snapshots(&[id.into()]).map_err(engine_error)?;
+        cx.note(format!("snapshot {} has lost something and is marked incomplete", snapshot.short_id()));
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Saving a snapshot: everything is read and stored first, and only what is whole is committed.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -46,6 +47,19 @@ impl Repo {
     /// Things that exist but cannot be read are events (`Missed`) and make the snapshot one tagged `incomplete`; everything
     /// else that goes wrong is an error, and then there is no snapshot.
     pub fn save(&self, contents: Contents, cx: &Cx) -> Result<Snapshot> {
+        let saved = catch_unwind(AssertUnwindSafe(|| self.save_all(contents, cx)));
+        if !matches!(saved, Ok(Ok(_)))
+            && let Err(error) = self.backend.discard_fresh()
+        {
+            cx.warn(format!(
+                "packs of this run are left on the storage until a prune: {}",
+                engine_error(error)
+            ));
+        }
+        saved.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    fn save_all(&self, contents: Contents, cx: &Cx) -> Result<Snapshot> {
         let _listening = Listening::start(cx);
         let engine =
             self.engine()?.to_indexed_ids().map_err(engine_error).context("read the index").remedy(REPAIR)?;
@@ -67,6 +81,9 @@ impl Repo {
         cx.go_on()?;
         expect_all(&file, settled.expected)?;
 
+        if settled.vanished > 0 {
+            cx.note(format!("{} files were removed from the site while it was saved", settled.vanished));
+        }
         file.tags.add(if settled.missed > 0 { INCOMPLETE } else { COMPLETE }.to_owned());
         let ((), id) = self.gate.while_open(|| {
             engine.save_snapshots(vec![file.clone()]).map_err(engine_error).context("commit the snapshot")
@@ -112,7 +129,8 @@ fn sources(
     let walk = root
         .zip(excludes)
         .map(|(root, excludes)| Walk::new(root, excludes, Arc::clone(ledger)))
-        .transpose()?;
+        .transpose()?
+        .map(|walk| walk.expect_some(parent.is_some()));
     let mut feeds = contents.feeds;
     feeds.sort_by(|(a, _), (b, _)| a.cmp(b));
     let (directories, feeds) = feeds.into_iter().unzip();

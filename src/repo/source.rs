@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Cursor, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -163,11 +164,16 @@ fn open_file(path: &Path, inode: u64) -> io::Result<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     let meta = file.metadata()?;
-    if meta.is_file() && meta.ino() == inode {
-        Ok(file)
-    } else {
-        // Replaced since it was listed: what was listed is gone, the new one belongs to the next snapshot.
-        Err(io::Error::from(io::ErrorKind::NotFound))
+    if !meta.is_file() || meta.ino() != inode {
+        // Its size and time are in the tree already. A file of this name was there all the time, so it is missing now.
+        return Err(io::Error::other("it was replaced while the backup ran"));
+    }
+    // A directory above may have become a link: then this is not a file of the site. Without /proc nobody can tell.
+    match std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())) {
+        Ok(real) if real != path => {
+            Err(io::Error::other(format!("the way to it leads to {}", real.display())))
+        }
+        _ => Ok(file),
     }
 }
 

@@ -42,11 +42,20 @@ impl Patterns {
     }
 }
 
+/// Examples of what a walk left out, in what it says at its end.
+const EXAMPLES: usize = 3;
+
 /// Walks one directory tree depth first, names in byte order; what cannot be read goes into the ledger, never silently away.
 pub(crate) struct Walk {
     root: PathBuf,
     excludes: Patterns,
-    device: u64,
+    /// Device and inode of the root.
+    identity: (u64, u64),
+    /// An empty root is not believed.
+    expect_some: bool,
+    below: u64,
+    caches: Vec<PathBuf>,
+    finished: bool,
     ledger: Arc<Ledger>,
     names: Names,
     /// Directories above the root, so that they keep their owner and mode; then the root itself.
@@ -74,7 +83,11 @@ impl Walk {
         Ok(Self {
             root: root.to_owned(),
             excludes,
-            device: meta.dev(),
+            identity: (meta.dev(), meta.ino()),
+            expect_some: false,
+            below: 0,
+            caches: Vec::new(),
+            finished: false,
             ledger,
             names: Names::default(),
             above,
@@ -82,12 +95,42 @@ impl Walk {
         })
     }
 
+    /// There was something before: a root without anything in it is then more likely one that is not mounted.
+    pub(crate) fn expect_some(self, expect_some: bool) -> Self {
+        Self { expect_some, ..self }
+    }
+
+    /// What only the end can tell.
+    fn finish(&mut self) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let root = self.root.display().to_string();
+        if self.expect_some && self.below == 0 {
+            self.ledger.missed(&root, "it is empty and was not before: is something not mounted?");
+        }
+        if !symlink_metadata(&self.root).is_ok_and(|meta| (meta.dev(), meta.ino()) == self.identity) {
+            self.ledger.missed(&root, "it was replaced or removed while it was saved");
+        }
+        if !self.caches.is_empty() {
+            let some: Vec<String> =
+                self.caches.iter().take(EXAMPLES).map(|path| path.display().to_string()).collect();
+            let more = if self.caches.len() > EXAMPLES { ", …" } else { "" };
+            self.ledger.cx().note(format!(
+                "not saved: the content of {} directories that {CACHEDIR_TAG} marks as caches ({}{more})",
+                self.caches.len(),
+                some.join(", ")
+            ));
+        }
+    }
+
     /// The sorted content of a directory that belongs to this walk.
-    fn list(&self, directory: &Path) -> Vec<PathBuf> {
+    fn list(&mut self, directory: &Path) -> Vec<PathBuf> {
         let listed = (|| -> std::io::Result<Vec<PathBuf>> {
             let mut paths =
                 read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-            if is_cache(&paths) {
+            if directory != self.root && is_cache(&paths) {
+                self.caches.push(directory.to_owned());
                 paths.retain(|path| path.file_name() == Some(CACHEDIR_TAG.as_ref()));
             }
             paths.sort_unstable_by(|a, b| b.file_name().cmp(&a.file_name()));
@@ -117,13 +160,14 @@ impl Walk {
         }
         let node_type = match node_type(path, &meta) {
             Ok(node_type) => node_type,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => {
                 self.ledger.missed(&path.display().to_string(), &format!("link not readable: {error}"));
                 return None;
             }
         };
         if meta.is_dir() {
-            if meta.dev() == self.device {
+            if meta.dev() == self.identity.0 {
                 let content = self.list(path);
                 self.open.push(content);
             } else {
@@ -136,7 +180,11 @@ impl Walk {
 
     fn node(&mut self, path: &Path, meta: &Metadata, node_type: NodeType) -> Option<Node> {
         // The engine does not export the type of an attribute; it can be made from its serialised form.
-        let attributes = extended_attributes(path)
+        let found = match extended_attributes(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            found => found,
+        };
+        let attributes = found
             .and_then(|found| serde_json::from_value(serde_json::Value::Array(found)).map_err(Into::into));
         let extended_attributes = attributes.unwrap_or_else(|error| {
             self.ledger.missed(&path.display().to_string(), &format!("extended attributes: {error}"));
@@ -174,23 +222,31 @@ impl Iterator for Walk {
             } else {
                 symlink_metadata(&path).ok().and_then(|meta| self.node(&path, &meta, NodeType::Dir))
             };
-            if let Some(node) = node {
-                return Some(Found { path, node });
+            if node.is_none() {
+                // Without it nothing below would be found, and nothing would be missed.
+                let text = format!("{} vanished while it was saved", path.display());
+                self.ledger.fatal(Error::failed(text).with_remedy("back up again"));
             }
+            return node.map(|node| Found { path, node });
         }
         loop {
-            let Some(path) = self.open.last_mut()?.pop() else {
+            let Some(level) = self.open.last_mut() else {
+                self.finish();
+                return None;
+            };
+            let Some(path) = level.pop() else {
                 self.open.pop();
                 continue;
             };
             if let Some(node) = self.visit(&path) {
+                self.below += 1;
                 return Some(Found { path, node });
             }
         }
     }
 }
 
-/// The topmost things below a root that the patterns cover, relative to it.
+/// The topmost things below a root that a walk leaves out, relative to it: what the patterns cover, and what is in caches.
 pub fn left_out(root: &Path, patterns: &[String]) -> Result<Vec<PathBuf>> {
     let patterns = Patterns::new(root, patterns)?;
     let mut found = Vec::new();
@@ -200,10 +256,13 @@ pub fn left_out(root: &Path, patterns: &[String]) -> Result<Vec<PathBuf>> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             entries => entries.with_context(|| format!("look into {}", directory.display()))?,
         };
+        let entries = entries.collect::<std::io::Result<Vec<_>>>()?;
+        let paths: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).collect();
+        let cache = directory != root && is_cache(&paths);
         for entry in entries {
-            let entry = entry?;
             let (path, is_dir) = (entry.path(), entry.file_type()?.is_dir());
-            if patterns.covers(&path, is_dir) {
+            let cached = cache && entry.file_name() != CACHEDIR_TAG;
+            if cached || patterns.covers(&path, is_dir) {
                 found.extend(path.strip_prefix(root).ok().map(Path::to_owned));
             } else if is_dir {
                 pending.push(path);
@@ -238,9 +297,17 @@ fn is_cache(content: &[PathBuf]) -> bool {
     let tag = content.iter().find(|path| path.file_name() == Some(CACHEDIR_TAG.as_ref()));
     tag.is_some_and(|tag| {
         use std::io::Read;
+        use std::os::unix::fs::OpenOptionsExt;
+        // The site's owner decides what lies under this name: a pipe there must not keep us waiting.
+        let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
         let mut start = Vec::new();
-        let read = std::fs::File::open(tag).and_then(|file| file.take(64).read_to_end(&mut start));
-        read.is_ok() && start.starts_with(CACHEDIR_SIGNATURE)
+        let mut read = || -> std::io::Result<bool> {
+            let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(tag)?;
+            let regular = file.metadata()?.is_file();
+            file.take(64).read_to_end(&mut start)?;
+            Ok(regular)
+        };
+        read().is_ok_and(|regular| regular) && start.starts_with(CACHEDIR_SIGNATURE)
     })
 }
 

@@ -55,14 +55,17 @@ fn contents(
 /// What was just committed, read again from the storage: all it refers to is indexed and in packs of the right size.
 fn verify(repo: &Repo, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
     let saved = repo.snapshot_by_id(&snapshot.id)?;
-    match repo.verify(&saved, cx)?.damages.first() {
-        None => Ok(()),
-        Some(damage) => Err(Error::failed(format!(
-            "snapshot {} was saved but cannot be restored whole: {}: {}",
-            snapshot.short_id(),
-            damage.file,
-            damage.what
-        ))
-        .with_remedy("run `lifeboat check --repair`, then back up again: what is damaged is then stored anew from the live site")),
+    let report = repo.verify(&saved, cx)?;
+    let Some(damage) = report.damages.first() else { return Ok(()) };
+    // Or the next restore would choose it, and rotation would count it.
+    if let Err(error) = repo.mark_incomplete(&saved, cx) {
+        cx.warn(format!("snapshot {} could not be marked incomplete: {error}", snapshot.short_id()));
     }
+    Err(Error::failed(format!(
+        "snapshot {} was saved but cannot be restored whole: {}: {}",
+        snapshot.short_id(),
+        damage.file,
+        damage.what
+    ))
+    .with_remedy("run `lifeboat check --repair`, then back up again: what is damaged is then stored anew from the live site"))
 }

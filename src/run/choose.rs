@@ -1,5 +1,7 @@
 //! Which snapshot a person means, said back so that a wrong reading is seen before it hurts.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::Job;
@@ -22,6 +24,9 @@ pub fn snapshot(repo: &Repo, wanted: &Wanted, job: &Job, cx: &Cx) -> Result<Snap
     };
     let complete = if chosen.complete { "" } else { ", incomplete" };
     cx.note(format!("chose snapshot {} of {}{complete}", chosen.short_id(), local(chosen.time, job)));
+    if chosen.site != job.site.name {
+        cx.warn(format!("this snapshot was made as {}, not as {}", chosen.site, job.site.name));
+    }
     if !chosen.complete {
         cx.warn("something could not be read when this snapshot was made; it is not in it");
     }
@@ -29,11 +34,7 @@ pub fn snapshot(repo: &Repo, wanted: &Wanted, job: &Job, cx: &Cx) -> Result<Snap
 }
 
 fn newest(repo: &Repo, job: &Job, limit: Option<(Timestamp, &String)>, cx: &Cx) -> Result<Snapshot> {
-    let ours: Vec<Snapshot> = repo
-        .snapshots()?
-        .into_iter()
-        .filter(|snapshot| snapshot.site == job.site.name || snapshot.paths.contains(&job.site.root))
-        .collect();
+    let ours = of_site(repo.snapshots()?, job);
     let within = |snapshot: &&Snapshot| limit.is_none_or(|(limit, _)| snapshot.time <= limit);
     let Some(chosen) = ours.iter().rev().filter(within).find(|snapshot| snapshot.complete) else {
         let when = limit.map(|(_, said)| format!(" at or before {said}")).unwrap_or_default();
@@ -53,6 +54,17 @@ fn newest(repo: &Repo, job: &Job, limit: Option<(Timestamp, &String)>, cx: &Cx) 
         ));
     }
     Ok(chosen.clone())
+}
+
+/// Those of this site, and those that another program made of its root. Many nodes have their site at the same path: a
+/// snapshot of ours says by its name whose it is, and of other programs' ones only a single host's can be meant.
+fn of_site(all: Vec<Snapshot>, job: &Job) -> Vec<Snapshot> {
+    let foreign = |snapshot: &Snapshot| snapshot.root.is_none() && snapshot.paths.contains(&job.site.root);
+    let hosts: BTreeSet<String> =
+        all.iter().filter(|snapshot| foreign(snapshot)).map(|snapshot| snapshot.site.clone()).collect();
+    let ours =
+        |snapshot: &Snapshot| snapshot.site == job.site.name || (hosts.len() == 1 && foreign(snapshot));
+    all.into_iter().filter(ours).collect()
 }
 
 fn local(time: Timestamp, job: &Job) -> String {

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Job;
 use super::open::open_repo;
+use super::staging;
 use crate::database;
 use crate::error::Error;
 use crate::event::Cx;
@@ -37,6 +38,7 @@ const LOW_PERCENT: u64 = 10;
 /// Looks at everything a run needs; changes nothing but a probe file that it removes.
 pub fn examine(job: &Job, cx: &Cx) -> Vec<Finding> {
     let mut findings = vec![root(job), movable(job)];
+    findings.extend(unfinished(job));
     for spec in &job.databases {
         let database = database::open(spec);
         let begun = database.begin(cx).map(|_feed| "a consistent dump can begin".to_owned());
@@ -93,6 +95,22 @@ fn movable(job: &Job) -> Finding {
         ),
     };
     Finding { what: "restore in place".to_owned(), health, text, remedy }
+}
+
+/// What a restore that was killed left beside the site: half fetched files, or the former ones if it came to the swap.
+fn unfinished(job: &Job) -> Vec<Finding> {
+    let entries = job.site.root.parent().and_then(|beside| std::fs::read_dir(beside).ok());
+    let places = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    let left = places.filter(|path| staging::is_unfinished(&job.site.root, path));
+    left.map(|path| Finding {
+        what: "an earlier restore".to_owned(),
+        health: Health::Warning,
+        text: format!("{} was left behind when it was killed", path.display()),
+        remedy: Some(
+            "it may hold the only copy of the former files: look into it, then remove it".to_owned(),
+        ),
+    })
+    .collect()
 }
 
 fn space(name: &str, root: &std::path::Path) -> Finding {

@@ -1,5 +1,6 @@
 //! Keeping a repository small and sound: rotation, prune, check.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::scope::Run;
@@ -67,12 +68,16 @@ pub fn check(job: &Job, spec: &CheckSpec, repair: bool, cx: &Cx) -> Result<(Chec
 
 /// Rotation after a backup. The backup's shared lock is given up for the exclusive one: whoever comes between is respected,
 /// and the rotation waits for the next run.
-pub(crate) fn rotate(opened: &Opened, job: &Job, saved: &Snapshot, cx: &Cx) -> Result<()> {
-    let verdicts = verdicts(&opened.repo, job)?;
+pub(crate) fn rotate(opened: &Opened, job: &Job, fresh: &Snapshot, cx: &Cx) -> Result<()> {
+    let mut verdicts = verdicts(&opened.repo, job)?;
+    // With a clock that went back it may look like the oldest of all.
+    for (_, verdict) in verdicts.iter_mut().filter(|(snapshot, _)| snapshot.id == fresh.id) {
+        *verdict = Verdict { keep: true, reason: "just saved".to_owned(), ..verdict.clone() };
+    }
     if verdicts.iter().all(|(_, verdict)| verdict.keep) {
         return Ok(());
     }
-    if let Some((now, before)) = shrunk(&verdicts, saved) {
+    if let Some((now, before)) = shrunk(&verdicts, fresh) {
         cx.warn(format!(
             "the site has {now} files and had {before}: nothing is rotated; if this is meant, run `lifeboat forget --prune`"
         ));
@@ -118,7 +123,7 @@ fn verdicts(repo: &Repo, job: &Job) -> Result<Vec<(Snapshot, Verdict)>> {
             tags: snapshot.tags.clone(),
         })
         .collect();
-    let mut judged = decide(&candidates, &job.retention, &job.site.name);
+    let mut judged = decide(&candidates, &job.retention, &job.site.name, Timestamp::now());
     // One verdict a snapshot, in whatever order they come.
     Ok(snapshots
         .into_iter()

@@ -74,8 +74,8 @@ impl<'a> Plan<'a> {
             .map_or(Ok(Fetched::default()), |files| files.fetch(&self.reader, &stage.tree(), cx))
     }
 
-    pub(crate) fn swap_files(&self, stage: &Staging) -> Result<()> {
-        self.files.as_ref().map_or(Ok(()), |files| files.swap(self.job, &self.excluded, stage))
+    pub(crate) fn swap_files(&self, stage: &Staging, cx: &Cx) -> Result<()> {
+        self.files.as_ref().map_or(Ok(()), |files| files.swap(self.job, &self.excluded, stage, cx))
     }
 }
 
@@ -130,7 +130,9 @@ fn select(
         return Err(Error::failed(format!("{} is no directory in the snapshot", root.display())));
     }
     movable(root)?;
-    Selection::new(reader, node, Path::new(""), &request.include)
+    let selection = Selection::new(reader, node, Path::new(""), &request.include)?;
+    selection.reachable(root)?;
+    Ok(selection)
 }
 
 /// A mount point cannot change places with a directory, and what is mounted below would go with the former tree.
@@ -164,7 +166,7 @@ pub(crate) fn fresh_directory(target: &Path) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).with_context(|| format!("look into {}", target.display())),
         Ok(mut entries) => match entries.next() {
-            None => std::fs::remove_dir(target).with_context(|| format!("make {} anew", target.display())),
+            None => Ok(()),
             Some(_) => Err(Error::usage(format!("{} is not empty", target.display()))
                 .with_remedy("name a directory that does not exist yet")),
         },

@@ -88,7 +88,7 @@ fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored
     let fetched = run.step(Step::Fetch, || plan.fetch(&stage, cx))?;
     let databases = plan.databases.clone();
     run.change(Step::Load, &databases, |databases| databases.load(&token, cx), Databases::discard)?;
-    run.change(Step::SwapFiles, &stage, |stage| plan.swap_files(stage), Staging::swap_back)?;
+    run.change(Step::SwapFiles, &stage, |stage| plan.swap_files(stage, cx), Staging::swap_back)?;
     run.change(Step::SwapDatabase, &databases, Databases::swap_in, Databases::swap_back)?;
     run.commit();
 

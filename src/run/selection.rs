@@ -9,6 +9,7 @@ use super::staging::Staging;
 use crate::error::{Error, Result};
 use crate::event::Cx;
 use crate::repo::{Fetched, Node, Patterns, Reader, left_out};
+use crate::sys::fs::Spot;
 
 /// A directory of the snapshot, whole or in part.
 pub(crate) struct Selection {
@@ -73,24 +74,44 @@ impl Selection {
         reader.fetch(&self.node, target, &|path, is_dir| self.wants(path, is_dir), cx)
     }
 
+    /// A link on the way to a wanted path could lead out of the site: known before anything is fetched.
+    pub(crate) fn reachable(&self, root: &Path) -> Result<()> {
+        self.places(root).iter().try_for_each(|place| Spot::below(root, place).map(drop))
+    }
+
     /// Makes what was staged live. `excluded` is what the snapshot left out: it stays with the site.
-    pub(crate) fn swap(&self, job: &Job, excluded: &[String], stage: &Staging) -> Result<()> {
-        match &self.part {
-            None => stage.swap_root(&left_out(&job.site.root, excluded)?),
-            Some(part) => {
-                let mut places: Vec<PathBuf> =
-                    part.tops.iter().map(|top| highest_missing(&job.site.root, top)).collect();
-                places.sort();
-                places.dedup();
-                stage.swap_paths(&places)
-            }
+    pub(crate) fn swap(&self, job: &Job, excluded: &[String], stage: &Staging, cx: &Cx) -> Result<()> {
+        if self.part.is_some() {
+            return stage.swap_paths(&self.places(&job.site.root));
         }
+        for path in stage.swap_root(&left_out(&job.site.root, excluded)?)? {
+            cx.warn(format!(
+                "{} was left out of the snapshot, and its place is taken there: it stays with the former files",
+                path.display()
+            ));
+        }
+        Ok(())
+    }
+
+    /// What takes its place in the live tree, for a part of it.
+    fn places(&self, root: &Path) -> Vec<PathBuf> {
+        let tops = self.part.iter().flat_map(|part| &part.tops);
+        let mut places: Vec<PathBuf> = tops.map(|top| highest_missing(root, top)).collect();
+        places.sort();
+        places.dedup();
+        places
     }
 }
 
-/// Where the live site lacks directories on the way, the topmost of them takes its place as a whole.
+/// Where the live site lacks directories on the way, or has a file in the place of one, the topmost of them takes its place
+/// as a whole.
 fn highest_missing(root: &Path, path: &Path) -> PathBuf {
-    let missing =
-        |above: &&Path| !above.as_os_str().is_empty() && symlink_metadata(root.join(above)).is_err();
-    path.ancestors().skip(1).take_while(missing).last().unwrap_or(path).to_owned()
+    let mut way: Vec<&Path> =
+        path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()).collect();
+    way.reverse();
+    // A link is no place to be taken: what it leads to is somebody's, and `Spot` refuses to go through it.
+    let leads_on = |above: &Path| {
+        symlink_metadata(root.join(above)).is_ok_and(|meta| meta.is_dir() || meta.is_symlink())
+    };
+    way.into_iter().find(|above| !leads_on(above)).unwrap_or(path).to_owned()
 }

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Context, Error, Result};
-use crate::sys::fs::{exchange, sync_directory};
+use crate::sys::fs::Spot;
 
+/// In the name of a private place while a restore is at work.
+const PRIVATE: &str = ".lifeboat-";
 /// In the name of what a restore set aside.
 const KEPT: &str = ".before-restore-";
 
@@ -48,7 +50,7 @@ impl Staging {
         else {
             return Err(Error::usage(format!("{} cannot be restored in place", root.display())));
         };
-        let place = parent.join(format!(".{name}.lifeboat-{token}"));
+        let place = parent.join(format!(".{name}{PRIVATE}{token}"));
         DirBuilder::new()
             .mode(0o700)
             .create(&place)
@@ -70,8 +72,17 @@ impl Staging {
         &self.kept
     }
 
-    /// Removes what is not live; harmless after a committed swap, because then the former files have another name.
+    /// Removes what is not live; harmless after a committed swap, because then the former files have another name. After a
+    /// swap that could not be undone the place holds the only copy of what was live: then it stays.
     pub fn remove(&self) -> Result<()> {
+        let done = self.lock();
+        if !done.swapped.is_empty() && !done.renamed {
+            return Err(Error::failed(format!(
+                "{} still holds files that were live before the restore, so it is not removed",
+                self.place.display()
+            ))
+            .with_remedy("move them back by hand, then remove it"));
+        }
         match std::fs::remove_dir_all(&self.place) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("remove {}", self.place.display()))
@@ -81,13 +92,17 @@ impl Staging {
     }
 
     /// The restored tree becomes the live one in one step. `carry` lists what a snapshot leaves out (relative paths): it
-    /// moves along from the former tree.
-    pub fn swap_root(&self, carry: &[PathBuf]) -> Result<()> {
+    /// moves along from the former tree. Returns those that had to stay with the former tree.
+    pub fn swap_root(&self, carry: &[PathBuf]) -> Result<Vec<PathBuf>> {
         self.swap(Path::new(""))?;
+        let mut stayed = Vec::new();
         for path in carry {
-            self.carry(path)?;
+            if !self.carry(path)? {
+                stayed.push(path.clone());
+            }
         }
-        self.keep()
+        self.keep()?;
+        Ok(stayed)
     }
 
     /// Only these paths (relative to the root) become live; everything else stays untouched.
@@ -101,58 +116,76 @@ impl Staging {
     /// Puts everything back that was altered, in reverse; does nothing if nothing was.
     pub fn swap_back(&self) -> Result<()> {
         let mut done = self.lock();
+        // A directory that cannot be synced is no reason to stop half way.
+        let mut synced = Ok(());
         if done.renamed {
-            std::fs::rename(&self.kept, &self.place)
-                .with_context(|| format!("rename {}", self.kept.display()))?;
+            let (kept, place) =
+                (Spot::below(&self.kept, Path::new(""))?, Spot::below(&self.place, Path::new(""))?);
+            kept.rename(&place)?;
             done.renamed = false;
+            synced = place.sync();
         }
         while let Some(path) = done.carried.last() {
-            rename(&self.root.join(path), &self.tree().join(path))?;
+            let (live, former) = (Spot::below(&self.root, path)?, Spot::below(&self.tree(), path)?);
+            live.rename(&former)?;
             done.carried.pop();
+            synced = synced.and(live.sync()).and(former.sync());
         }
         while let Some(swap) = done.swapped.last() {
-            let (live, staged) = (join(&self.root, &swap.path), join(&self.tree(), &swap.path));
+            let (live, staged) =
+                (Spot::below(&self.root, &swap.path)?, Spot::below(&self.tree(), &swap.path)?);
             if swap.exchanged {
-                exchange(&live, &staged)?;
+                live.exchange(&staged)?;
             } else {
-                rename(&live, &staged)?;
+                live.rename(&staged)?;
             }
             done.swapped.pop();
+            synced = synced.and(live.sync()).and(staged.sync());
         }
-        Ok(())
+        synced
     }
 
     fn swap(&self, path: &Path) -> Result<()> {
-        let (live, staged) = (join(&self.root, path), join(&self.tree(), path));
-        let exchanged = symlink_metadata(&live).is_ok();
+        let (live, staged) = (Spot::below(&self.root, path)?, Spot::below(&self.tree(), path)?);
+        let exchanged = live.exists()?;
         if exchanged {
-            exchange(&staged, &live)?;
+            staged.exchange(&live)?;
         } else {
-            rename(&staged, &live)?;
+            staged.rename(&live)?;
         }
+        // Noted before anything else can fail: what is not noted would be neither undone nor kept.
         self.lock().swapped.push(Swap { path: path.to_owned(), exchanged });
-        Ok(())
+        live.sync()?;
+        staged.sync()
     }
 
-    /// After the root was exchanged, `tree` is the former one.
-    fn carry(&self, path: &Path) -> Result<()> {
-        let (former, live) = (self.tree().join(path), self.root.join(path));
+    /// After the root was exchanged, `tree` is the former one. `false` if the restored tree has no place for it.
+    fn carry(&self, path: &Path) -> Result<bool> {
+        let Ok(former) = Spot::below(&self.tree(), path) else { return Ok(false) };
+        if !former.exists()? {
+            return Ok(true);
+        }
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if !like_directories(&self.tree(), &self.root, parent)? {
+            return Ok(false);
+        }
+        let live = Spot::below(&self.root, path)?;
         // The snapshot has something by that name after all (the patterns changed since): then it stays.
-        if symlink_metadata(&live).is_ok() || symlink_metadata(&former).is_err() {
-            return Ok(());
+        if live.exists()? {
+            return Ok(false);
         }
-        if let Some(parent) = path.parent() {
-            like_directories(&self.tree(), &self.root, parent)?;
-        }
-        rename(&former, &live)?;
+        former.rename(&live)?;
         self.lock().carried.push(path.to_owned());
-        Ok(())
+        live.sync()?;
+        Ok(true)
     }
 
     fn keep(&self) -> Result<()> {
-        rename(&self.place, &self.kept)?;
+        let (place, kept) =
+            (Spot::below(&self.place, Path::new(""))?, Spot::below(&self.kept, Path::new(""))?);
+        place.rename(&kept)?;
         self.lock().renamed = true;
-        Ok(())
+        kept.sync()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Done> {
@@ -166,31 +199,31 @@ pub(crate) fn is_kept(path: &Path) -> bool {
     path.is_absolute() && name.starts_with('.') && name.contains(KEPT)
 }
 
-/// `base/""` would be `base/`, which a rename of a directory does not like on every system.
-fn join(base: &Path, path: &Path) -> PathBuf {
-    if path.as_os_str().is_empty() { base.to_owned() } else { base.join(path) }
+/// Whether a path is the private place of a restore of this root.
+pub(crate) fn is_unfinished(root: &Path, path: &Path) -> bool {
+    let name =
+        |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    root.parent() == path.parent() && name(path).starts_with(&format!(".{}{PRIVATE}", name(root)))
 }
 
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).with_context(|| format!("rename {} to {}", from.display(), to.display()))?;
-    to.parent().map_or(Ok(()), sync_directory)
-}
-
-/// Makes the directories of `path` below `to` that are missing, with the owner and mode of those below `from`.
-fn like_directories(from: &Path, to: &Path, path: &Path) -> Result<()> {
+/// Makes the directories of `path` below `to` that are missing, with the owner and mode of those below `from`. `false` if
+/// something else (a file, a link to who knows where) has the name of one of them.
+fn like_directories(from: &Path, to: &Path, path: &Path) -> Result<bool> {
     let mut so_far = PathBuf::new();
     for part in path {
         so_far.push(part);
         let (model, new) = (from.join(&so_far), to.join(&so_far));
-        if symlink_metadata(&new).is_ok() {
-            continue;
+        match symlink_metadata(&new) {
+            Ok(meta) if meta.is_dir() => continue,
+            Ok(_) => return Ok(false),
+            Err(_) => {}
         }
         let meta = symlink_metadata(&model).with_context(|| format!("look at {}", model.display()))?;
         DirBuilder::new().mode(0o700).create(&new).with_context(|| format!("make {}", new.display()))?;
         std::os::unix::fs::lchown(&new, Some(meta.uid()), Some(meta.gid()))?;
         std::fs::set_permissions(&new, meta.permissions())?;
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -234,6 +267,45 @@ mod tests {
         assert_eq!(read(root.join("index")), "old");
         assert_eq!(read(root.join("var/cache/page")), "warm");
         assert_eq!(std::fs::read_dir(world.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_swap_that_cannot_be_undone_never_costs_the_former_files() {
+        let (world, root, stage) = world();
+        stage.swap_root(&[]).unwrap();
+        // Somebody moves the live tree away, so that nothing can change places with it.
+        std::fs::rename(&root, world.path().join("gone")).unwrap();
+        assert!(stage.swap_back().is_err());
+        assert!(stage.remove().unwrap_err().to_string().contains("not removed"));
+        assert_eq!(read(stage.tree().join("index")), "old");
+    }
+
+    #[test]
+    fn a_link_in_the_live_tree_leads_nobody_out_of_it() {
+        let (world, root, stage) = world();
+        let outside = world.path().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(outside.join("passwd"), "theirs").unwrap();
+        std::os::unix::fs::symlink(&outside, root.join("link")).unwrap();
+        std::fs::create_dir(stage.tree().join("link")).unwrap();
+        std::fs::write(stage.tree().join("link/passwd"), "mine").unwrap();
+        let refused = stage.swap_paths(&[PathBuf::from("index"), PathBuf::from("link/passwd")]).unwrap_err();
+        assert!(refused.to_string().contains("link or no directory"), "{refused}");
+        stage.swap_back().unwrap();
+        assert_eq!((read(outside.join("passwd")), read(root.join("index"))), ("theirs".into(), "old".into()));
+    }
+
+    #[test]
+    fn what_finds_no_place_in_the_restored_tree_stays_with_the_former_one() {
+        let (world, root, stage) = world();
+        let outside = world.path().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, stage.tree().join("var")).unwrap();
+        let stayed = stage.swap_root(&[PathBuf::from("var/cache")]).unwrap();
+        assert_eq!(stayed, [PathBuf::from("var/cache")]);
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+        assert_eq!(read(stage.kept().join("tree/var/cache/page")), "warm");
+        assert_eq!(read(root.join("index")), "new");
     }
 
     #[test]

@@ -35,15 +35,17 @@ pub struct Verdict {
 
 /// Judges every snapshot of a repository for one site, newest first; the order they come in does not matter.
 ///
-/// Only complete snapshots of this site count. The newest complete one is kept whatever the policy says.
-pub fn decide(snapshots: &[Candidate], policy: &Retention, site: &str) -> Vec<Verdict> {
+/// Only complete snapshots of this site count. The newest complete one is kept whatever the policy says. One from the future
+/// was made by a wrong clock: it is kept and counts for nothing, or it would push out every snapshot made since.
+pub fn decide(snapshots: &[Candidate], policy: &Retention, site: &str, now: Timestamp) -> Vec<Verdict> {
     let mut sorted: Vec<_> = snapshots.iter().collect();
     sorted.sort_by(|one, other| (other.time, &other.id).cmp(&(one.time, &one.id)));
 
     let last = policy.last.map(|last| last.max(1));
     let limit = last.map_or(usize::MAX, |last| usize::try_from(last).unwrap_or(usize::MAX));
-    let counted =
-        |snapshot: &&&Candidate| snapshot.site == site && snapshot.complete && pin(snapshot).is_none();
+    let counted = |snapshot: &&&Candidate| {
+        snapshot.site == site && snapshot.complete && snapshot.time <= now && pin(snapshot).is_none()
+    };
     let oldest_kept = sorted.iter().filter(counted).take(limit).last().map(|snapshot| snapshot.time);
 
     let mut rank = 0;
@@ -53,6 +55,8 @@ pub fn decide(snapshots: &[Candidate], policy: &Retention, site: &str) -> Vec<Ve
             (true, format!("belongs to {}", snapshot.site))
         } else if let Some(tag) = pin(snapshot) {
             (true, format!("is tagged {tag}"))
+        } else if snapshot.time > now {
+            (true, "its time is in the future: a clock was or is wrong".to_owned())
         } else if snapshot.complete {
             rank += 1;
             complete(rank, last)

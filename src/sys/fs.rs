@@ -1,11 +1,15 @@
 //! Writing files so that they are there after a crash, and swapping directories in one step.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat2};
+use nix::sys::stat::{Mode, fstatat};
 
 use crate::error::{Context, Error, Result};
 
@@ -43,12 +47,70 @@ pub fn sync_directory(path: &Path) -> Result<()> {
         .with_context(|| format!("sync {}", path.display()))
 }
 
-/// Exchanges two directories of one file system atomically (`renameat2` with `RENAME_EXCHANGE`).
-pub fn exchange(one: &Path, other: &Path) -> Result<()> {
-    renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE)
-        .with_context(|| format!("exchange {} and {}", one.display(), other.display()))?;
-    sync_directory(parent(one)?)?;
-    sync_directory(parent(other)?)
+/// One name in a directory that was reached without following a link: whoever may write to the tree cannot lead us elsewhere.
+pub struct Spot {
+    directory: OwnedFd,
+    name: OsString,
+    shown: PathBuf,
+}
+
+impl Spot {
+    /// `relative` below `base`, or `base` itself if it is empty. What has that name need not exist, the way to it must.
+    pub fn below(base: &Path, relative: &Path) -> Result<Self> {
+        let shown = if relative.as_os_str().is_empty() { base.to_owned() } else { base.join(relative) };
+        let (way, name) = match (relative.parent(), relative.file_name()) {
+            (Some(parent), Some(name)) => (parent, name),
+            _ => (Path::new(""), base.file_name().unwrap_or_default()),
+        };
+        let start = if relative.as_os_str().is_empty() { parent(base)? } else { base };
+        let mut directory = nix::fcntl::open(start, OFlag::O_PATH | OFlag::O_DIRECTORY, Mode::empty())
+            .with_context(|| format!("open {}", start.display()))?;
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+        for part in way {
+            directory = openat(&directory, part, flags, Mode::empty())
+                .with_context(|| {
+                    format!("{}: {} is a link or no directory", shown.display(), Path::new(part).display())
+                })
+                .remedy("make it a directory, or restore elsewhere with `--to DIR`")?;
+        }
+        Ok(Self { directory, name: name.to_owned(), shown })
+    }
+
+    pub fn exists(&self) -> Result<bool> {
+        match fstatat(&self.directory, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(error) => Err(error).with_context(|| format!("look at {}", self.shown.display())),
+        }
+    }
+
+    /// Both change places in one step (`renameat2` with `RENAME_EXCHANGE`). Call `sync` on both afterwards.
+    pub fn exchange(&self, other: &Self) -> Result<()> {
+        self.renameat(other, RenameFlags::RENAME_EXCHANGE)
+            .with_context(|| format!("exchange {} and {}", self.shown.display(), other.shown.display()))
+    }
+
+    /// Moves to a name that is free. Call `sync` on both afterwards.
+    pub fn rename(&self, to: &Self) -> Result<()> {
+        let renamed = match self.renameat(to, RenameFlags::RENAME_NOREPLACE) {
+            // Some network file systems know only the plain rename.
+            Err(Errno::EINVAL) if !to.exists()? => self.renameat(to, RenameFlags::empty()),
+            other => other,
+        };
+        renamed.with_context(|| format!("rename {} to {}", self.shown.display(), to.shown.display()))
+    }
+
+    fn renameat(&self, to: &Self, flags: RenameFlags) -> nix::Result<()> {
+        renameat2(&self.directory, self.name.as_os_str(), &to.directory, to.name.as_os_str(), flags)
+    }
+
+    /// What was renamed here stays so after a power loss.
+    pub fn sync(&self) -> Result<()> {
+        let open = || openat(&self.directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty());
+        open()
+            .and_then(nix::unistd::fsync)
+            .with_context(|| format!("sync the directory of {}", self.shown.display()))
+    }
 }
 
 /// Serialises a path for people and programs; a name that is no text shows its bytes as `\u{fffd}` instead of failing.

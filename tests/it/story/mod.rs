@@ -3,4 +3,5 @@
 mod demo;
 mod files;
 mod init;
+mod restic;
 pub(crate) mod wordpress;
