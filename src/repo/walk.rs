@@ -216,7 +216,7 @@ impl Iterator for Walk {
     type Item = Found;
 
     fn next(&mut self) -> Option<Found> {
-        while let Some(path) = self.above.pop() {
+        if let Some(path) = self.above.pop() {
             let node = if path == self.root {
                 self.visit(&path)
             } else {
