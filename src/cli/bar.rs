@@ -105,13 +105,13 @@ impl Sink for Terminal {
                 Self::line(&state, &format!("  ! {path}{text}"));
             }
             What::Missed { path, why } => {
-                Self::line(&state, &format!("  ! not saved or restored: {path}: {why}"))
+                Self::line(&state, &format!("  ! not saved or restored: {path}: {why}"));
             }
             What::HookRan { point, hook, verdict } if !self.quiet => {
                 Self::line(&state, &format!("    hook {point} {hook}: {verdict}"));
             }
             What::Reverted { step } => {
-                Self::line(&state, &format!("    put back what {} had changed", step.name()))
+                Self::line(&state, &format!("    put back what {} had changed", step.name()));
             }
             What::Stuck { step, error } => {
                 Self::line(&state, &format!("  ! STUCK: {} could not be undone: {error}", step.name()));

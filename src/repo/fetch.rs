@@ -209,7 +209,7 @@ impl Fetch<'_> {
         match mknod(path, kind, Mode::S_IRUSR | Mode::S_IWUSR, device) {
             Ok(()) => self.attributes.set(path, node),
             Err(error) => {
-                self.cx.missed(path.display().to_string(), format!("special file not made: {error}"))
+                self.cx.missed(path.display().to_string(), format!("special file not made: {error}"));
             }
         }
     }

@@ -231,7 +231,7 @@ impl Read for Blobs {
                 None => return Ok(0),
                 Some(id) => {
                     self.current =
-                        self.reader.blob(&id).map_err(|error| io::Error::other(error.to_string()))?
+                        self.reader.blob(&id).map_err(|error| io::Error::other(error.to_string()))?;
                 }
             }
         }

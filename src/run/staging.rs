@@ -135,9 +135,9 @@ impl Staging {
             let (live, staged) =
                 (Spot::below(&self.root, &swap.path)?, Spot::below(&self.tree(), &swap.path)?);
             if swap.exchanged {
-                live.exchange(&staged)?
+                live.exchange(&staged)?;
             } else {
-                live.rename(&staged)?
+                live.rename(&staged)?;
             }
             done.swapped.pop();
             synced = synced.and(live.sync()).and(staged.sync());
@@ -149,9 +149,9 @@ impl Staging {
         let (live, staged) = (Spot::below(&self.root, path)?, Spot::below(&self.tree(), path)?);
         let exchanged = live.exists()?;
         if exchanged {
-            staged.exchange(&live)?
+            staged.exchange(&live)?;
         } else {
-            staged.rename(&live)?
+            staged.rename(&live)?;
         }
         // Noted before anything else can fail: what is not noted would be neither undone nor kept.
         self.lock().swapped.push(Swap { path: path.to_owned(), exchanged });

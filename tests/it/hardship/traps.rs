@@ -163,7 +163,7 @@ fn a_file_that_grows_while_it_is_read_has_the_size_it_had() {
     let big = world.root.join("big");
     let (result, ..) = backup_with(&world, move || {
         use std::io::Write;
-        fs::File::options().append(true).open(&big).unwrap().write_all(&[6; 5 << 20]).unwrap();
+        fs::File::options().append(true).open(&big).unwrap().write_all(&vec![6; 5 << 20]).unwrap();
     });
     assert!(result.unwrap().complete);
     world.restic_is_content();
