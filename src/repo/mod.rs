@@ -5,6 +5,7 @@
 
 mod attributes;
 mod backend;
+mod cache;
 mod check;
 mod compare;
 mod entry;

@@ -13,12 +13,9 @@ use jiff::Timestamp;
 use nix::unistd::{Gid, Group, Uid, User};
 use rustic_core::repofile::{Metadata as NodeMeta, Node, NodeType};
 
+use super::cache::{CACHEDIR_TAG, is_cache};
 use super::ledger::Ledger;
 use crate::error::{Context, Error, Result};
-
-/// <https://bford.info/cachedir/>
-const CACHEDIR_TAG: &str = "CACHEDIR.TAG";
-const CACHEDIR_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
 /// Gitignore style patterns: what of a site is left out, or what of a snapshot is asked for.
 #[derive(Clone, Debug)]
@@ -291,24 +288,6 @@ pub(crate) fn total_size(root: &Path, excludes: &Patterns) -> u64 {
         }
     }
     total
-}
-
-fn is_cache(content: &[PathBuf]) -> bool {
-    let tag = content.iter().find(|path| path.file_name() == Some(CACHEDIR_TAG.as_ref()));
-    tag.is_some_and(|tag| {
-        use std::io::Read;
-        use std::os::unix::fs::OpenOptionsExt;
-        // The site's owner decides what lies under this name: a pipe there must not keep us waiting.
-        let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
-        let mut start = Vec::new();
-        let mut read = || -> std::io::Result<bool> {
-            let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(tag)?;
-            let regular = file.metadata()?.is_file();
-            file.take(64).read_to_end(&mut start)?;
-            Ok(regular)
-        };
-        read().is_ok_and(|regular| regular) && start.starts_with(CACHEDIR_SIGNATURE)
-    })
 }
 
 fn node_type(path: &Path, meta: &Metadata) -> std::io::Result<NodeType> {
