@@ -70,7 +70,10 @@ impl Config {
         let mut specs = Vec::new();
         for (number, database) in listed.iter().enumerate() {
             specs.push(match database {
-                Database::Sqlite { path } => DatabaseSpec::Sqlite(SqliteSpec { path: path.clone() }),
+                Database::Sqlite { path } => DatabaseSpec::Sqlite(SqliteSpec {
+                    path: path.clone(),
+                    scratch: self.state.join(&self.site.name),
+                }),
                 Database::Mysql { user: Some(_), .. } => DatabaseSpec::Mysql(complete(database, number)?),
                 Database::Mysql { .. } => {
                     let site = self.wordpress(root)?.ok_or_else(|| nothing_to_borrow(number))?;

@@ -52,6 +52,8 @@ pub enum MysqlAddress {
 #[derive(Clone, Debug)]
 pub struct SqliteSpec {
     pub path: PathBuf,
+    /// A directory that only we can enter, for a copy without a name.
+    pub scratch: PathBuf,
 }
 
 /// A kind of database: dumps one moment, loads a copy beside the live one, swaps it in and back.

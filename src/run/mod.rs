@@ -12,6 +12,7 @@ pub mod job;
 mod maintenance;
 mod open;
 mod preflight;
+mod request;
 pub mod scope;
 mod selection;
 pub mod staging;
@@ -24,7 +25,8 @@ pub use former::{Former, discard_former, former};
 pub use job::Job;
 pub use maintenance::{ForgetRequest, Forgotten, check, forget};
 pub use open::{Opened, claim_site, init, open, with_repo};
-pub use restore::{Preview, RestoreRequest, Restored, Target, restore};
+pub use request::{Preview, RestoreRequest, Target};
+pub use restore::{Restored, restore};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 
 use super::databases::Databases;
-use super::restore::{Preview, RestoreRequest, Target};
+use super::request::{Preview, RestoreRequest, Target};
 use super::selection::Selection;
 use super::staging::Staging;
 use super::{Job, choose};

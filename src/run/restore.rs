@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::databases::Databases;
 use super::preflight::{self, Plan};
+use super::request::{Preview, RestoreRequest, Target};
 use super::scope::Run;
 use super::selection::Selection;
 use super::staging::Staging;
@@ -14,40 +15,7 @@ use super::{Job, claim_site, former, open};
 use crate::database::SideCopy;
 use crate::error::{Error, Result};
 use crate::event::{Cx, Step};
-use crate::repo::{Changes, Fetched, Mode, Snapshot};
-use crate::schedule::Wanted;
-
-/// What is asked of one restore.
-pub struct RestoreRequest<'a> {
-    pub wanted: Wanted,
-    pub target: Target,
-    /// Only what matches these patterns (gitignore style, relative to the root); empty means everything.
-    pub include: Vec<String>,
-    pub dry_run: bool,
-    /// Asked once before anything is changed; `false` cancels.
-    pub confirm: &'a dyn Fn(&Preview) -> bool,
-}
-
-/// Where to, and which parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The site itself.
-    InPlace { files: bool, databases: bool },
-    /// A directory that does not exist yet or is empty: files and dumps under their paths in the snapshot.
-    Directory(PathBuf),
-}
-
-/// What a restore would do, before it does anything.
-#[derive(Clone, Debug, Serialize)]
-pub struct Preview {
-    pub snapshot: Snapshot,
-    /// Differences between the live files and the snapshot's, if the whole site's files are restored in place.
-    pub files: Option<Changes>,
-    /// Names and row counts of the databases that will be replaced.
-    pub databases: Vec<(String, u64)>,
-    /// Bytes of the files to fetch.
-    pub bytes: u64,
-}
+use crate::repo::{Fetched, Mode};
 
 /// What a restore did.
 #[derive(Clone, Debug, Serialize)]

@@ -1,6 +1,7 @@
 //! A consistent private copy of a database that others are writing to.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,9 +10,6 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
-
-/// Where the copy is made: never beside the database, which may be a directory that a web server serves.
-const PLACE: &str = "/var/tmp/lifeboat-sqlite-XXXXXX";
 
 /// How long a writer may keep us from reading.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -27,20 +25,34 @@ pub(super) struct Copy {
 
 /// Copies with `SQLite`'s backup API in one step, that is in one read transaction: smaller steps would begin again
 /// whenever another process writes. The copy is a file because memory is scarcer than disk, in a directory of its own
-/// that only we can enter; it loses its name as soon as it was checked.
-pub(super) fn take(source: &Path, cx: &Cx) -> Result<Copy> {
-    let directory =
-        nix::unistd::mkdtemp(PLACE).context("make a private directory for a copy of the database")?;
+/// that only we can enter (never beside the database, which a web server may serve); it loses its name before the first
+/// row is in it.
+pub(super) fn take(source: &Path, scratch: &Path, cx: &Cx) -> Result<Copy> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(scratch)
+        .with_context(|| format!("make the directory {}", scratch.display()))?;
+    let directory = nix::unistd::mkdtemp(&scratch.join("sqlite-XXXXXX"))
+        .with_context(|| format!("make a private directory in {}", scratch.display()))?;
     let _removed_at_the_end = Remove(directory.clone());
-    let target = directory.join("copy");
-    let copied = fill(source, &target, cx)?;
-    let file = File::open(&target).context("open the copy of the database")?;
-    Ok(Copy { file, ..copied })
+    fill(source, &directory.join("copy"), cx)
+}
+
+/// A connection to a file that has no name any more: nobody else can open it, and it is gone with the process.
+fn nameless(target: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(target)?;
+    // Without a journal, which would have a name of its own; and asked something, because `SQLite` opens files late.
+    connection.query_row("PRAGMA journal_mode = OFF", [], |_| Ok(()))?;
+    connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+    std::fs::remove_file(target).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    Ok(connection)
 }
 
 fn fill(source: &Path, target: &Path, cx: &Cx) -> Result<Copy> {
-    let placeholder = File::create_new(target).context("create a copy of the database")?;
-    let mut to = Connection::open(target).context("open the copy of the database")?;
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(target);
+    let file = file.context("create a copy of the database")?;
+    let mut to = nameless(target).context("open the copy of the database")?;
     let from = open(source)?;
     let moment = from
         .query_row("SELECT strftime('%Y-%m-%dT%H:%M:%fZ','now')", [], |row| row.get(0))
@@ -53,7 +65,7 @@ fn fill(source: &Path, target: &Path, cx: &Cx) -> Result<Copy> {
     let tables =
         pragma("SELECT COUNT(*) FROM sqlite_schema WHERE type='table'").context("count the tables")?;
     to.close().map_err(|(_, error)| error).context("close the copy of the database")?;
-    Ok(Copy { file: placeholder, page_size, tables, moment })
+    Ok(Copy { file, page_size, tables, moment })
 }
 
 /// Read-only, unless a crash left a journal behind that has to be played back first, as every user of the file would.

@@ -35,7 +35,7 @@ impl SqliteFeed {
     pub(super) fn begin(spec: &SqliteSpec, directory: PathBuf, cx: &Cx) -> Result<Self> {
         let original =
             std::fs::metadata(&spec.path).with_context(|| format!("look at {}", spec.path.display()))?;
-        let copy = copy::take(&spec.path, cx)?;
+        let copy = copy::take(&spec.path, &spec.scratch, cx)?;
         let bytes = copy.file.metadata().context("look at the copy of the database")?.len();
         let moment: Timestamp =
             copy.moment.parse().with_context(|| format!("read the time {:?}", copy.moment))?;

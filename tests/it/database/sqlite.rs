@@ -31,7 +31,10 @@ impl World {
             )
             .expect("fill");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("chmod");
-        let database = open(&DatabaseSpec::Sqlite(SqliteSpec { path: path.clone() }));
+        let database = open(&DatabaseSpec::Sqlite(SqliteSpec {
+            path: path.clone(),
+            scratch: directory.path().join("scratch"),
+        }));
         Self { directory, database }
     }
 
