@@ -1,5 +1,7 @@
-//! A guard against operations that hang on a dead mount: after a limit the mount is forced away, so that they end with `EIO`.
+//! A guard over the operations on a mounted storage: what hangs too long is ended with `EIO`, and nothing is written once the
+//! mount is gone.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::probe;
 use crate::error::{Context, Result};
 use crate::event::Cx;
 use crate::sys::{deadline, mount};
@@ -22,7 +25,7 @@ const ABORT_EVERY: Duration = Duration::from_secs(1);
 const CALL: Duration = Duration::from_secs(10);
 
 /// The watchdog looks so often within a limit; time is counted in its looks, so that an operation need not read a clock.
-const LOOKS: u32 = 8;
+const LOOKS: u32 = 60;
 
 /// Watches the file operations on a mounted storage; free of cost and thread where nothing is mounted.
 #[derive(Clone)]
@@ -51,8 +54,13 @@ impl Watch {
 
     /// Begins to watch the storage whose root this is, if an NFS mount covers it.
     pub fn start(root: &Path, limit: Duration, cx: &Cx) -> Result<Self> {
+        let name = format!("storage {}", root.display());
+        // An automount may have gone to sleep since the storage was attached.
+        probe::touch(&name, root)?;
+        let path = root.to_owned();
+        let root = probe::ask(&name, move || fs::canonicalize(path))?;
         let table = mount::table()?;
-        let Some(entry) = mount::covering(&table, root).filter(|entry| entry.is_nfs()) else {
+        let Some(entry) = mount::covering(&table, &root).filter(|entry| entry.is_nfs()) else {
             return Ok(Self { board: None, _alive: None });
         };
         let board = Arc::new(Board {
@@ -61,7 +69,13 @@ impl Watch {
             given_up: AtomicBool::new(false),
         });
         let (alive, ended) = mpsc::channel();
-        let dog = Dog { board: Arc::clone(&board), point: entry.mountpoint.clone(), limit, cx: cx.clone() };
+        let dog = Dog {
+            board: Arc::clone(&board),
+            point: entry.mountpoint.clone(),
+            source: entry.source.clone(),
+            limit,
+            cx: cx.clone(),
+        };
         thread::Builder::new()
             .name("watchdog".into())
             .spawn(move || {
@@ -86,7 +100,8 @@ impl Watch {
         let operation = Operation { slot: board.take_slot() };
         let result = work();
         drop(operation);
-        result.map_err(|error| if board.is_given_up() { Errno::EIO.into() } else { error })
+        // A success counts for nothing either: nobody knows where it went.
+        if board.is_given_up() { Err(Errno::EIO.into()) } else { result }
     }
 }
 
@@ -116,6 +131,10 @@ impl Board {
         self.slots.iter().any(|slot| since(slot) > u64::from(LOOKS))
     }
 
+    fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+
     fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::Acquire)
     }
@@ -133,6 +152,7 @@ fn habit() -> usize {
 struct Dog {
     board: Arc<Board>,
     point: PathBuf,
+    source: String,
     limit: Duration,
     cx: Cx,
 }
@@ -140,9 +160,31 @@ struct Dog {
 impl Dog {
     fn look(&self) {
         self.board.look.fetch_add(1, Ordering::Relaxed);
-        if !self.board.is_hanging() || self.board.given_up.swap(true, Ordering::AcqRel) {
+        if self.board.is_given_up() {
             return;
         }
+        if self.board.is_hanging() {
+            self.board.give_up();
+            self.force_away();
+        } else if self.is_gone() {
+            self.board.give_up();
+            self.cx.warn(format!(
+                "the storage on {} was unmounted by somebody while it was in use: nothing more is written there",
+                self.point.display()
+            ));
+        }
+    }
+
+    /// Whether writes would go to the bare directory below: the mount is gone and no automount brings it back.
+    fn is_gone(&self) -> bool {
+        // The table is the kernel's own and always readable; if not, nothing follows about the storage.
+        mount::table().is_ok_and(|table| {
+            mount::top(&table, &self.point)
+                .is_none_or(|entry| entry.source != self.source && entry.fstype != "autofs")
+        })
+    }
+
+    fn force_away(&self) {
         let point = self.point.display();
         self.cx.warn(format!(
             "the storage on {point} has not answered for {:.0?}: what waits for it is ended and the storage unmounted by force",

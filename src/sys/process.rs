@@ -36,9 +36,10 @@ pub struct Program<'a> {
     pub keep: usize,
 }
 
-/// A program that ended by itself.
+/// A program that ended, and what it said until then.
 pub struct Ended {
     pub status: ExitStatus,
+    pub how: How,
     /// Standard output; may be a secret.
     pub output: Zeroizing<Vec<u8>>,
     pub errors: Zeroizing<Vec<u8>>,
@@ -46,9 +47,29 @@ pub struct Ended {
     pub cut: bool,
 }
 
+/// Who ended a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    ByItself,
+    /// It was stopped at the deadline.
+    Overdue,
+    /// It was stopped because the caller wished so.
+    Stopped,
+}
+
 /// Runs a program in a process group of its own, in `/`, and waits for it. At the deadline the whole group is ended,
 /// and that is an error.
 pub fn run(program: &Program<'_>) -> Result<Ended> {
+    let ended = run_unless(program, || false)?;
+    if ended.how == How::ByItself {
+        return Ok(ended);
+    }
+    let name = program.command.first().map_or("", String::as_str);
+    Err(Error::failed(format!("{name} did not end within {:?} and was stopped", program.deadline)))
+}
+
+/// As `run`, but also ends the group once `stop` says so, and gives back what a program said that had to be ended.
+pub fn run_unless(program: &Program<'_>, stop: impl Fn() -> bool) -> Result<Ended> {
     let Some((name, arguments)) = program.command.split_first() else {
         return Err(Error::usage("there is no program to run"));
     };
@@ -69,26 +90,20 @@ pub fn run(program: &Program<'_>) -> Result<Ended> {
     let errors = Collected::of(child.stderr.take(), program.keep);
     let group = group_of(&child)?;
 
-    let in_time = ended_before(group, Instant::now() + program.deadline)?;
-    if !in_time {
+    let how = wait(group, program.deadline, stop)?;
+    if how != How::ByItself {
         signal(group, Signal::SIGTERM)?;
-        ended_before(group, Instant::now() + GRACE)?;
+        wait(group, GRACE, || false)?;
     }
     // Also ends what a finished program left running; its process id is still taken, because it was not waited for.
     signal(group, Signal::SIGKILL)?;
-    if !ended_before(group, Instant::now() + PATIENCE)? {
+    if wait(group, PATIENCE, || false)? != How::ByItself {
         return Err(Error::failed(format!("{name} did not end even when it was killed")));
     }
     let status = child.wait().with_context(|| format!("wait for {name}"))?;
-    if !in_time {
-        return Err(Error::failed(format!(
-            "{name} did not end within {:?} and was stopped",
-            program.deadline
-        )));
-    }
     let (output, output_cut) = output.take();
     let (errors, errors_cut) = errors.take();
-    Ok(Ended { status, output, errors, cut: output_cut || errors_cut })
+    Ok(Ended { status, how, output, errors, cut: output_cut || errors_cut })
 }
 
 /// Writes from a thread: a program that does not read must not hold us up.
@@ -108,18 +123,22 @@ fn group_of(child: &Child) -> Result<Pid> {
 }
 
 /// Waits for the end of a process without taking its status, so that its id is not given to another one.
-fn ended_before(pid: Pid, deadline: Instant) -> Result<bool> {
+fn wait(pid: Pid, limit: Duration, stop: impl Fn() -> bool) -> Result<How> {
+    let deadline = Instant::now() + limit;
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     let mut pause = Duration::from_millis(1);
     loop {
         match waitid(Id::Pid(pid), flags) {
             Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {}
-            Ok(_) => return Ok(true),
+            Ok(_) => return Ok(How::ByItself),
             Err(error) => return Err(error).context("wait for a process"),
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(false);
+            return Ok(How::Overdue);
+        }
+        if stop() {
+            return Ok(How::Stopped);
         }
         thread::sleep(pause.min(left));
         pause = (pause * 2).min(Duration::from_millis(50));

@@ -3,6 +3,7 @@
 mod config;
 mod database;
 mod hardship;
+mod hooks;
 mod mariadb;
 mod schedule;
 mod site;

@@ -95,7 +95,21 @@ impl Nfs {
                 self.force_away(point)?;
                 self.attach_once(point, cx)
             }
-            result => result,
+            result => result.map_err(|error| self.explain(error)),
+        }
+    }
+
+    /// A soft mount says `EIO` both of a server that is away and of one with a broken disk: asking the server tells them apart.
+    fn explain(&self, error: Error) -> Error {
+        let unclear = [Errno::EIO, Errno::ETIMEDOUT].map(|errno| Some(errno as i32));
+        if !unclear.contains(&error.os_error()) {
+            return error;
+        }
+        let reached = Options::parse(self.spec.options.as_deref())
+            .and_then(|options| server::reach(&self.describe(), &self.spec.server, options.port));
+        match reached {
+            Ok(_) => error,
+            Err(away) => away,
         }
     }
 

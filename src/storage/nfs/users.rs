@@ -71,7 +71,9 @@ fn open(mountpoint: &Path, what: &str) -> Result<File> {
         let path = Path::new(DIRECTORY).join(format!("mount{}.{what}", escape(mountpoint)));
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
     };
-    open().with_context(|| locking(mountpoint))
+    open()
+        .with_context(|| locking(mountpoint))
+        .remedy(format!("run as root, as mounting needs, or create {DIRECTORY} for the agent's user"))
 }
 
 /// One file name for each path, and a readable one for ordinary paths.
