@@ -3,6 +3,7 @@
 //! What `rustic_core` 0.13 lacks is here: the commit gate (`gate`), storage that is synced, retried and read back (`backend`),
 //! locks (`lock`), sources whose every error counts (`source`, `walk`), a restore that reports instead of panicking (`fetch`).
 
+mod access;
 mod attributes;
 mod backend;
 mod check;
@@ -25,7 +26,7 @@ mod snapshot;
 mod source;
 mod walk;
 
-pub use backend::Medium;
+pub use access::{Medium, Place};
 pub use check::{CheckReport, CheckSpec, Damage, DamageKind, ReadData};
 pub use compare::{Change, ChangeKind, Changes};
 pub use entry::Entry;
@@ -51,6 +52,7 @@ use rustic_core::{
     RepositoryOptions, RusticError,
 };
 
+use self::access::Access;
 use self::backend::Directory;
 use self::gate::Gate;
 use self::lock::Locks;
@@ -80,6 +82,7 @@ pub struct Repo {
     directory: PathBuf,
     backend: Arc<Directory>,
     gate: Arc<Gate>,
+    access: Arc<Access>,
     master: MasterKey,
     locks: Arc<Locks>,
     id: String,
@@ -88,32 +91,30 @@ pub struct Repo {
 
 impl Repo {
     /// Creates a repository where nothing is yet; an explicit act of a person, never a side effect.
-    pub fn create(root: &Path, medium: Medium, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
-        let directory = root.join(&spec.path);
+    pub fn create(place: &Place, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
+        let directory = place.root.join(&spec.path);
         let password =
             spec.password.as_ref().ok_or_else(|| Error::usage("a new repository needs a password"))?;
-        if directory.join("config").exists() {
+        let files = Files::new(place, spec, cx);
+        if !files.backend.list(FileType::Config).map_err(engine_error)?.is_empty() {
             return Err(Error::usage(format!("there is a repository in {} already", directory.display()))
                 .with_remedy(
                     "point `repository.path` elsewhere, or use the one that is there without `init`",
                 ));
         }
-        let gate = Arc::new(Gate::new(cx));
-        let backend = Arc::new(Directory::new(&directory, medium, Arc::clone(&gate)));
-        let engine = connect(&backend, cx)?
+        let engine = connect(&files.backend, cx)?
             .init(&Credentials::password(password.reveal()), &key::key_options(), &ConfigOptions::default())
             .map_err(engine_error)
             .with_context(|| format!("create a repository in {}", directory.display()))?;
         key::store_master(&spec.key_file, &engine.key())?;
-        Self::with(directory, backend, gate, &engine, cx)
+        Self::with(files, &engine, cx)
     }
 
     /// Opens what is there, by the node's master key or, where that is missing, by the password (and keeps the key then).
-    pub fn open(root: &Path, medium: Medium, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
-        let directory = root.join(&spec.path);
-        let gate = Arc::new(Gate::new(cx));
-        let backend = Arc::new(Directory::new(&directory, medium, Arc::clone(&gate)));
-        if backend.list(FileType::Config).map_err(engine_error)?.is_empty() {
+    pub fn open(place: &Place, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
+        let directory = place.root.join(&spec.path);
+        let files = Files::new(place, spec, cx);
+        if files.backend.list(FileType::Config).map_err(engine_error)?.is_empty() {
             return Err(Error::new(Kind::NoRepository, format!("there is no repository in {}", directory.display()))
                 .with_remedy("if this is the right storage and nothing was ever saved here, create one with `lifeboat init`"));
         }
@@ -134,24 +135,19 @@ impl Repo {
             }
         };
         let engine =
-            connect(&backend, cx)?.open(&credentials).map_err(opening_error).with_context(opening)?;
+            connect(&files.backend, cx)?.open(&credentials).map_err(opening_error).with_context(opening)?;
         if known.is_none() {
             key::store_master(&spec.key_file, &engine.key())?;
         }
-        Self::with(directory.clone(), backend, gate, &engine, cx)
+        Self::with(files, &engine, cx)
     }
 
-    fn with(
-        directory: PathBuf,
-        backend: Arc<Directory>,
-        gate: Arc<Gate>,
-        engine: &Repository<OpenStatus>,
-        cx: &Cx,
-    ) -> Result<Self> {
+    fn with(files: Files, engine: &Repository<OpenStatus>, cx: &Cx) -> Result<Self> {
+        let Files { directory, backend, gate, access } = files;
         let master = engine.key();
-        let locks = Arc::new(Locks::new(&directory, Seal::new(&master)?));
+        let locks = Arc::new(Locks::new(&directory, Seal::new(&master)?, Arc::clone(&access)));
         let id = engine.config().id.to_hex().as_str().to_owned();
-        Ok(Self { directory, backend, gate, master, locks, id, cx: cx.clone() })
+        Ok(Self { directory, backend, gate, access, master, locks, id, cx: cx.clone() })
     }
 
     /// The repository's own id, from its config file: what tells this repository from one made anew in its place.
@@ -173,6 +169,25 @@ impl Repo {
         connect(&self.backend, &self.cx)?
             .open(&Credentials::Masterkey(self.master.clone()))
             .map_err(engine_error)
+    }
+}
+
+/// A repository's files, before it is opened.
+struct Files {
+    directory: PathBuf,
+    backend: Arc<Directory>,
+    gate: Arc<Gate>,
+    access: Arc<Access>,
+}
+
+impl Files {
+    fn new(place: &Place, spec: &RepoSpec, cx: &Cx) -> Self {
+        let directory = place.root.join(&spec.path);
+        let gate = Arc::new(Gate::new(cx));
+        let access = Arc::new(Access::new(place.watch.clone(), Arc::clone(&gate)));
+        let backend =
+            Arc::new(Directory::new(&directory, place.medium, Arc::clone(&gate), Arc::clone(&access)));
+        Self { directory, backend, gate, access }
     }
 }
 
