@@ -50,61 +50,76 @@ impl Place {
 /// One repository's way to its files, shared by all that works on them.
 pub(crate) struct Access {
     watch: Watch,
+    state: Arc<State>,
+}
+
+/// What an operation needs; it may outlive us where nothing ends it.
+struct State {
     gate: Arc<Gate>,
-    pub(crate) handles: Handles,
+    handles: Arc<Handles>,
     /// The last operation to end ended with what an outage does.
     away: AtomicBool,
 }
 
 impl Access {
     pub(crate) fn new(watch: Watch, gate: Arc<Gate>) -> Self {
-        Self { watch, gate, handles: Handles::default(), away: AtomicBool::new(false) }
+        Self { watch, state: Arc::new(State { gate, handles: Arc::default(), away: AtomicBool::new(false) }) }
+    }
+
+    pub(crate) fn handles(&self) -> Arc<Handles> {
+        Arc::clone(&self.state.handles)
     }
 
     /// Repeats what a short outage of the storage can have broken; everything else fails at once.
     ///
     /// To the watch all attempts are one operation: a storage that answers with errors alone is as dead as one that is silent.
-    pub(crate) fn retry<T>(
+    pub(crate) fn retry<T: Send + 'static>(
         &self,
-        what: &str,
+        what: &'static str,
         path: &Path,
-        mut attempt: impl FnMut(&Pulse<'_>) -> io::Result<T>,
+        mut attempt: impl FnMut(&Path, &Pulse<'_>) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        self.watch.steps(|pulse| {
+        let (state, path) = (Arc::clone(&self.state), path.to_owned());
+        self.watch.steps(move |pulse| {
             let mut waits = RETRY_AFTER.iter();
             loop {
                 // A handle may have gone stale with its server. It is closed under watch, because even that may hang.
-                let tried = attempt(pulse).inspect_err(|_| self.handles.forget_all());
+                let tried = attempt(&path, pulse).inspect_err(|_| state.handles.forget_all());
                 let away = tried.as_ref().is_err_and(is_passing);
                 match (tried, waits.next()) {
-                    (Err(error), Some(wait)) if away && self.may_wait() => {
+                    (Err(error), Some(wait)) if away && state.may_wait() && pulse.is_alive() => {
                         log::warn!("{what} {} failed ({error}), trying again", path.display());
                         sleep(*wait);
                     }
                     (tried, _) => {
-                        self.away.store(away, Ordering::Relaxed);
+                        state.away.store(away, Ordering::Relaxed);
                         return tried;
                     }
                 }
             }
         })
     }
+}
 
+impl State {
     /// Once one file could not be had in all its attempts, the others need not be waited for: one attempt shows whether the
     /// storage is back.
     fn may_wait(&self) -> bool {
-        !self.away.load(Ordering::Relaxed) && !self.gate.is_cancelled() && !self.watch.is_given_up()
+        !self.away.load(Ordering::Relaxed) && !self.gate.is_cancelled()
     }
 }
 
 impl Drop for Access {
     fn drop(&mut self) {
-        let closed = self.watch.run(|| {
-            self.handles.forget_all();
+        let handles = self.handles();
+        let closed = self.watch.steps(move |_| {
+            handles.forget_all();
             Ok(())
         });
-        // The storage was given up: then they are closed already, and nobody waits for an answer.
-        drop(closed);
+        if closed.is_err() {
+            // The storage was given up: closing a file there may wait for ever, so that is left to the end of the process.
+            std::mem::forget(self.handles());
+        }
     }
 }
 

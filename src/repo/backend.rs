@@ -45,38 +45,13 @@ impl Directory {
         }
     }
 
-    fn retry<T>(
+    fn retry<T: Send + 'static>(
         &self,
-        what: &str,
+        what: &'static str,
         path: &Path,
-        attempt: impl FnMut(&Pulse<'_>) -> io::Result<T>,
+        attempt: impl FnMut(&Path, &Pulse<'_>) -> io::Result<T> + Send + 'static,
     ) -> RusticResult<T> {
         self.access.retry(what, path, attempt).map_err(|error| backend_error(what, path, error))
-    }
-
-    fn write(&self, directory: &Path, path: &Path, content: &BytesList, pulse: &Pulse<'_>) -> io::Result<()> {
-        let beside = directory.join(format!(
-            "{}-tmp-{}",
-            path.file_name().and_then(|name| name.to_str()).unwrap_or("file"),
-            std::process::id()
-        ));
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        let finish = || {
-            write_synced(file, content, pulse)?;
-            if self.medium == Medium::Shared {
-                read_back(&beside, content, pulse)?;
-            }
-            pulse.beat()?;
-            std::fs::rename(&beside, path)?;
-            pulse.beat()?;
-            File::open(directory)?.sync_all()
-        };
-        let written = finish();
-        if written.is_err() {
-            // The temporary file is worthless; if even removing it fails, restic and we both ignore such names.
-            drop(std::fs::remove_file(&beside));
-        }
-        written
     }
 }
 
@@ -88,7 +63,7 @@ impl ReadBackend for Directory {
     fn list_with_size(&self, tpe: FileType) -> RusticResult<Vec<(Id, u32)>> {
         if tpe == FileType::Config {
             let path = self.root.join("config");
-            return match self.retry("look for", &path, |_| absent_is_none(path.metadata()))? {
+            return match self.retry("look for", &path, |path, _| absent_is_none(path.metadata()))? {
                 Some(meta) => Ok(vec![(Id::default(), size_of(&path, meta.len())?)]),
                 None => Ok(Vec::new()),
             };
@@ -98,17 +73,17 @@ impl ReadBackend for Directory {
         if tpe == FileType::Pack {
             for byte in 0..=255_u8 {
                 let directory = top.join(format!("{byte:02x}"));
-                self.retry("list", &directory, |pulse| list_into(&directory, tpe, &mut found, pulse))?;
+                found.extend(self.retry("list", &directory, move |path, pulse| list(path, tpe, pulse))?);
             }
         } else {
-            self.retry("list", &top, |pulse| list_into(&top, tpe, &mut found, pulse))?;
+            found = self.retry("list", &top, move |path, pulse| list(path, tpe, pulse))?;
         }
         found.into_iter().map(|(id, size)| Ok((id, size_of(&top, size)?))).collect()
     }
 
     fn read_full(&self, tpe: FileType, id: &Id) -> RusticResult<Bytes> {
         let path = self.path(tpe, id);
-        self.retry("read", &path, |_| std::fs::read(&path)).map(Bytes::from)
+        self.retry("read", &path, |path, _| std::fs::read(path)).map(Bytes::from)
     }
 
     fn read_partial(
@@ -120,9 +95,10 @@ impl ReadBackend for Directory {
         length: u32,
     ) -> RusticResult<Bytes> {
         let path = self.path(tpe, id);
-        self.retry("read", &path, |pulse| {
+        let (handles, id) = (self.access.handles(), *id);
+        self.retry("read", &path, move |path, pulse| {
             let mut data = vec![0; length as usize];
-            let file = self.access.handles.open(*id, &path)?;
+            let file = handles.open(id, path)?;
             pulse.beat()?;
             file.read_exact_at(&mut data, offset.into())?;
             Ok(data)
@@ -137,16 +113,16 @@ impl ReadBackend for Directory {
 
 impl WriteBackend for Directory {
     fn create(&self) -> RusticResult<()> {
-        let mut private = std::fs::DirBuilder::new();
-        private.recursive(true).mode(0o700);
         let mut directories: Vec<PathBuf> =
             ["snapshots", "index", "keys", "locks"].iter().map(|name| self.root.join(name)).collect();
         directories.extend((0..=255_u8).map(|byte| self.root.join("data").join(format!("{byte:02x}"))));
         for directory in directories {
-            self.retry("create", &directory, |_| private.create(&directory))?;
+            self.retry("create", &directory, |path, _| {
+                std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+            })?;
         }
         for directory in [self.root.join("data"), self.root.clone()] {
-            self.retry("sync", &directory, |_| File::open(&directory)?.sync_all())?;
+            self.retry("sync", &directory, |path, _| File::open(path)?.sync_all())?;
         }
         Ok(())
     }
@@ -158,8 +134,9 @@ impl WriteBackend for Directory {
             Ok(Pass::Swallow) => return Ok(()),
             Ok(Pass::Write) => {}
         }
-        self.retry("write", &path, |pulse| self.write(&directory, &path, &content, pulse))
-            .inspect_err(|error| self.gate.failed(&super::one_line(error)))?;
+        let medium = self.medium;
+        self.retry("write", &path, move |path, pulse| write(&directory, path, medium, &content, pulse))
+            .inspect_err(|error| self.gate.failed(&super::one_line(error), super::remedy_of(error)))?;
         self.gate.written(tpe, id);
         Ok(())
     }
@@ -167,13 +144,43 @@ impl WriteBackend for Directory {
     fn remove(&self, tpe: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
         let path = self.path(tpe, id);
         let directory = self.directory(tpe, id);
-        self.retry("remove", &path, |pulse| {
-            self.access.handles.forget(id);
-            absent_is_none(std::fs::remove_file(&path))?;
+        let (handles, id) = (self.access.handles(), *id);
+        self.retry("remove", &path, move |path, pulse| {
+            handles.forget(&id);
+            absent_is_none(std::fs::remove_file(path))?;
             pulse.beat()?;
             File::open(&directory)?.sync_all()
         })
     }
+}
+
+/// One attempt: beside its place, synced, read back, renamed, and the directory synced.
+fn write(
+    directory: &Path,
+    path: &Path,
+    medium: Medium,
+    content: &BytesList,
+    pulse: &Pulse<'_>,
+) -> io::Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
+    let beside = directory.join(format!("{name}-tmp-{}", std::process::id()));
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let finish = || {
+        write_synced(file, content, pulse)?;
+        if medium == Medium::Shared {
+            read_back(&beside, content, pulse)?;
+        }
+        pulse.beat()?;
+        std::fs::rename(&beside, path)?;
+        pulse.beat()?;
+        File::open(directory)?.sync_all()
+    };
+    let written = finish();
+    if written.is_err() {
+        // The temporary file is worthless; if even removing it fails, restic and we both ignore such names.
+        drop(std::fs::remove_file(&beside));
+    }
+    written
 }
 
 fn write_synced(mut file: File, content: &BytesList, pulse: &Pulse<'_>) -> io::Result<()> {
@@ -214,32 +221,21 @@ fn read_back(path: &Path, content: &BytesList, pulse: &Pulse<'_>) -> io::Result<
 }
 
 /// Names that are no ids (temporary files, editors' leftovers) are not ours to judge.
-fn list_into(
-    directory: &Path,
-    tpe: FileType,
-    found: &mut Vec<(Id, u64)>,
-    pulse: &Pulse<'_>,
-) -> io::Result<()> {
-    let before = found.len();
-    let listed = (|| {
-        let Some(entries) = absent_is_none(std::fs::read_dir(directory))? else { return Ok(()) };
-        for entry in entries {
-            pulse.beat()?;
-            let entry = entry?;
-            let name = entry.file_name();
-            if let Some(id) =
-                name.to_str().filter(|name| name.len() == 64).and_then(|name| Id::parse_some(name, tpe))
-                && let Some(meta) = absent_is_none(entry.metadata())?
-            {
-                found.push((id, meta.len()));
-            }
+fn list(directory: &Path, tpe: FileType, pulse: &Pulse<'_>) -> io::Result<Vec<(Id, u64)>> {
+    let mut found = Vec::new();
+    let Some(entries) = absent_is_none(std::fs::read_dir(directory))? else { return Ok(found) };
+    for entry in entries {
+        pulse.beat()?;
+        let entry = entry?;
+        let name = entry.file_name();
+        if let Some(id) =
+            name.to_str().filter(|name| name.len() == 64).and_then(|name| Id::parse_some(name, tpe))
+            && let Some(meta) = absent_is_none(entry.metadata())?
+        {
+            found.push((id, meta.len()));
         }
-        Ok(())
-    })();
-    if listed.is_err() {
-        found.truncate(before);
     }
-    listed
+    Ok(found)
 }
 
 fn size_of(path: &Path, size: u64) -> RusticResult<u32> {

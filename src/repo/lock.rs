@@ -118,13 +118,13 @@ impl Locks {
     }
 
     fn list(&self) -> Result<Vec<PathBuf>> {
-        let list = || match std::fs::read_dir(&self.directory) {
+        let list = |directory: &Path| match std::fs::read_dir(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             entries => entries?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>(),
         };
         let mut found = self
             .access
-            .retry("list", &self.directory, |_| list())
+            .retry("list", &self.directory, move |path, _| list(path))
             .with_context(|| format!("list locks in {}", self.directory.display()))?;
         found.retain(|path| path.file_name().is_some_and(|name| name.len() == 64));
         Ok(found)
@@ -132,7 +132,7 @@ impl Locks {
 
     /// `None` if the lock vanished in the meantime, as a refreshed one does.
     fn read(&self, path: &Path) -> Result<Option<Content>> {
-        let data = match self.access.retry("read", path, |_| std::fs::read(path)) {
+        let data = match self.access.retry("read", path, |path, _| std::fs::read(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             data => data.with_context(|| format!("read lock {}", path.display()))?,
         };
@@ -147,9 +147,9 @@ impl Locks {
     fn write(&self, mode: Mode) -> Result<PathBuf> {
         let sealed = self.seal.encrypt(&serde_json::to_vec(&Content::ours(mode))?)?;
         let path = self.directory.join(hex(&Sha256::digest(&sealed)));
-        let directory = &self.directory;
+        let directory = self.directory.clone();
         // Nobody else has a file of this name, so that what an attempt left half done can be written over.
-        let create = |pulse: &Pulse<'_>| -> io::Result<()> {
+        let create = move |path: &Path, pulse: &Pulse<'_>| -> io::Result<()> {
             let mut file = std::fs::OpenOptions::new()
                 .write(true)
                 .create(true)
@@ -160,7 +160,7 @@ impl Locks {
             pulse.beat()?;
             file.sync_all()?;
             pulse.beat()?;
-            File::open(directory)?.sync_all()
+            File::open(&directory)?.sync_all()
         };
         self.access
             .retry("write", &path, create)
@@ -169,18 +169,19 @@ impl Locks {
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        let remove = |pulse: &Pulse<'_>| -> io::Result<()> {
+        let directory = self.directory.clone();
+        let remove = move |path: &Path, pulse: &Pulse<'_>| -> io::Result<()> {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => pulse.beat()?,
             }
-            File::open(&self.directory)?.sync_all()
+            File::open(&directory)?.sync_all()
         };
         self.access.retry("remove", path, remove).with_context(|| format!("remove lock {}", path.display()))
     }
 
     fn is_old(&self, path: &Path) -> bool {
-        let modified = self.access.retry("look at", path, |_| path.metadata()?.modified());
+        let modified = self.access.retry("look at", path, |path, _| path.metadata()?.modified());
         modified.is_ok_and(|at| at.elapsed().unwrap_or_default() > STALE_AFTER.unsigned_abs())
     }
 

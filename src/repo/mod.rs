@@ -46,6 +46,7 @@ use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use rustic_core::repofile::MasterKey;
 use rustic_core::{
     ConfigOptions, Credentials, FileType, OpenStatus, ReadBackend, Repository, RepositoryBackends,
@@ -201,7 +202,36 @@ fn connect(backend: &Arc<Directory>, cx: &Cx) -> Result<Repository<()>> {
 /// The engine's error in one line of ours.
 #[allow(clippy::boxed_local, clippy::needless_pass_by_value)] // the shape in which `map_err` hands it over
 fn engine_error(error: Box<RusticError>) -> Error {
-    Error::failed(one_line(&error))
+    let plain = Error::failed(one_line(&error));
+    match remedy_of(&error) {
+        Some(remedy) => plain.with_remedy(remedy),
+        None => plain,
+    }
+}
+
+/// What to do where the operating system's own error is behind the engine's.
+fn remedy_of(error: &RusticError) -> Option<&'static str> {
+    const AWAY: [Errno; 3] = [Errno::EIO, Errno::ESTALE, Errno::ETIMEDOUT];
+    const FULL: [Errno; 2] = [Errno::ENOSPC, Errno::EDQUOT];
+    let mut cause = error.source()?;
+    let system = loop {
+        let number = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+        match number {
+            Some(number) => break Errno::from_raw(number),
+            None => cause = cause.source()?,
+        }
+    };
+    if AWAY.contains(&system) {
+        Some(
+            "look at the storage, its network and its disks, then try again: what was saved before is not affected",
+        )
+    } else if FULL.contains(&system) {
+        Some(
+            "make the storage larger, or remove old snapshots (`lifeboat forget --prune`): what was saved before is not affected",
+        )
+    } else {
+        None
+    }
 }
 
 /// The same, while opening: there a checksum that does not match (C001) or a key that does not fit (C002) has its own kind.

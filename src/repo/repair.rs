@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::path::Path;
 
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{Id, RepairIndexOptions};
@@ -28,20 +29,9 @@ impl Repo {
             }
             let from = self.directory.join(&damage.file);
             let to = aside.join(damage.file.replace('/', "-"));
-            let set_aside = || -> io::Result<()> {
-                std::fs::create_dir_all(&aside)?;
-                match std::fs::rename(&from, &to) {
-                    // An attempt before this one did it, and did not hear of its success.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound && to.try_exists()? => {}
-                    done => done?,
-                }
-                [from.parent(), to.parent()]
-                    .into_iter()
-                    .flatten()
-                    .try_for_each(|directory| File::open(directory)?.sync_all())
-            };
+            let target = to.clone();
             self.access
-                .retry("move", &from, |_| set_aside())
+                .retry("move", &from, move |from, _| set_aside(from, &target))
                 .with_context(|| format!("move {} to {}", from.display(), to.display()))?;
             moved.push(damage.file.clone());
         }
@@ -71,4 +61,19 @@ impl Repo {
         }
         Ok(())
     }
+}
+
+fn set_aside(from: &Path, to: &Path) -> io::Result<()> {
+    if let Some(aside) = to.parent() {
+        std::fs::create_dir_all(aside)?;
+    }
+    match std::fs::rename(from, to) {
+        // An attempt before this one did it, and did not hear of its success.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && to.try_exists()? => {}
+        done => done?,
+    }
+    [from.parent(), to.parent()]
+        .into_iter()
+        .flatten()
+        .try_for_each(|directory| File::open(directory)?.sync_all())
 }

@@ -51,6 +51,8 @@ struct Board {
     /// The number of the present look, from 1 on.
     look: AtomicU64,
     given_up: AtomicBool,
+    /// All was done to end what hangs: who still waits for it need not wait any longer.
+    lost: AtomicBool,
     /// Held by the watchdog while it looks and acts.
     acting: Mutex<()>,
 }
@@ -88,6 +90,7 @@ impl Watch {
             slots: [const { AtomicU64::new(0) }; SLOTS],
             look: AtomicU64::new(1),
             given_up: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
             acting: Mutex::default(),
         });
         let (alive, ended) = mpsc::channel();
@@ -123,35 +126,63 @@ impl Watch {
         self.board.is_some()
     }
 
-    /// Whether the storage was given up: nothing reaches it any more.
-    pub fn is_given_up(&self) -> bool {
-        self.board.as_ref().is_some_and(|board| board.is_given_up())
-    }
-
     /// Runs one operation under watch.
     ///
     /// Once the storage was given up every further one is refused with `EIO`: its path may lead to the bare directory below the
     /// mount by then. What is aborted ends with `EIO` as well; the kernel's own word for it is 512 (`ERESTARTSYS`), which no
     /// program has ever heard of.
     pub fn run<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        self.steps(|_| work())
-    }
-
-    /// The same for an operation of several steps, which gives a sign of life between them.
-    pub fn steps<T>(&self, work: impl FnOnce(&Pulse<'_>) -> io::Result<T>) -> io::Result<T> {
-        let Some(board) = &self.board else { return work(&Pulse { board: None, slot: None }) };
+        let Some(board) = &self.board else { return work() };
         if board.is_given_up() {
             return Err(Errno::EIO.into());
         }
         let operation = Operation { slot: board.take_slot() };
-        let result = work(&Pulse { board: Some(board), slot: operation.slot });
+        let result = work();
         drop(operation);
         // A success counts for nothing either: nobody knows where it went.
         if board.is_given_up() { Err(Errno::EIO.into()) } else { result }
     }
+
+    /// The same for an operation of several steps, which gives a sign of life between them; it is left behind on a thread of
+    /// its own where nothing ends it. The recovery of a lost NFSv4 lease waits for its server even on a soft mount, and no
+    /// unmounting aborts that wait; only the end of the process does.
+    pub fn steps<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Pulse<'_>) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let Some(board) = &self.board else { return work(&Pulse { board: None, slot: None }) };
+        if board.is_given_up() {
+            return Err(Errno::EIO.into());
+        }
+        let (answer, answered) = mpsc::sync_channel(1);
+        let theirs = Arc::clone(board);
+        thread::Builder::new().name("storage".into()).spawn(move || {
+            let operation = Operation { slot: theirs.take_slot() };
+            let result = work(&Pulse { board: Some(&theirs), slot: operation.slot });
+            drop(operation);
+            // Fails only if nobody waits any more.
+            drop(answer.send(result));
+        })?;
+        loop {
+            match answered.recv_timeout(ABORT_EVERY) {
+                Ok(result) if !board.is_given_up() => return result,
+                Err(RecvTimeoutError::Timeout) if !board.lost.load(Ordering::Acquire) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other("the work on the storage panicked"));
+                }
+                // A success counts for nothing either: nobody knows where it went.
+                Ok(_) | Err(RecvTimeoutError::Timeout) => return Err(Errno::EIO.into()),
+            }
+        }
+    }
 }
 
 impl Pulse<'_> {
+    /// Whether the storage was not given up.
+    pub fn is_alive(&self) -> bool {
+        self.board.is_none_or(|board| !board.is_given_up())
+    }
+
     /// The storage has answered and another step begins; an error if it was given up meanwhile.
     pub fn beat(&self) -> io::Result<()> {
         let Some(board) = self.board else { return Ok(()) };
@@ -245,6 +276,7 @@ impl Dog {
         if self.board.is_hanging(looks) {
             self.board.give_up();
             self.force_away(self.limit * looks / LOOKS);
+            self.board.lost.store(true, Ordering::Release);
         } else if self.is_gone() {
             self.board.give_up();
             self.owner.warn(format!(

@@ -19,7 +19,8 @@ fn backup_ends_without_a_snapshot() {
     let world = share.world("on-demand", SIZE);
     world.init();
     let ran = backup_without_server(&share, &world, "20").end_within(LIMIT).expect(1);
-    says(&ran, "os error");
+    says(&ran, "Input/output error");
+    says(&ran, "   try: look at the storage");
     assert_eq!(share.snapshots(), 0);
     share.is_left_alone();
     up_again();

@@ -131,6 +131,7 @@ fn full_share_fails_and_keeps_what_it_has() {
 
     let ran = Running::start(&world, &["backup"]).end_within(Duration::from_secs(60)).expect(1);
     says(&ran, "No space left on device");
+    says(&ran, "   try: make the storage larger");
     assert_eq!(share.snapshots(), 1);
     share.is_left_alone();
     world.restic_on(&share.repository(), &["check"]).expect(0);
