@@ -150,12 +150,8 @@ impl Locks {
         let directory = self.directory.clone();
         // Nobody else has a file of this name, so that what an attempt left half done can be written over.
         let create = move |path: &Path, pulse: &Pulse<'_>| -> io::Result<()> {
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&path)?;
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
             io::Write::write_all(&mut file, &sealed)?;
             pulse.beat()?;
             file.sync_all()?;

@@ -144,7 +144,7 @@ impl Watch {
     }
 
     /// The same for an operation of several steps, which gives a sign of life between them; it is left behind on a thread of
-    /// its own where nothing ends it. The recovery of a lost NFSv4 lease waits for its server even on a soft mount, and no
+    /// its own where nothing ends it. The recovery of a lost `NFSv4` lease waits for its server even on a soft mount, and no
     /// unmounting aborts that wait; only the end of the process does.
     pub fn steps<T: Send + 'static>(
         &self,

@@ -1,8 +1,8 @@
-//! Starts the lab for the stories on a real NFSv4.2 mount; the tests themselves are in `guest`.
+//! Starts the lab for the stories on a real `NFSv4.2` mount; the tests themselves are in `guest`.
 
 use crate::lab;
 
-/// Enough for a MariaDB server, a site and restic in the guest's memory.
+/// Enough for a `MariaDB` server, a site and restic in the guest's memory.
 const ROOMY: (&str, &str) = ("NFS_LAB_MEM", "1G");
 
 #[test]

@@ -32,7 +32,7 @@ fn restic_on_the_server_respects_our_lock() {
             says(&prune, "already locked");
         },
     );
-    running.end_within(Duration::from_secs(60)).expect(0);
+    running.end_within(Duration::from_mins(1)).expect(0);
     let locks = world.restic_on(&share.repository(), &["list", "locks", "--no-lock"]).expect(0);
     assert_eq!(locks.out, "");
     world.restic_on(&share.repository(), &["prune"]).expect(0);

@@ -163,10 +163,7 @@ impl Running {
             }
             sleep(Duration::from_millis(20));
         }
-        let took = self.begun.elapsed();
-        let ran = Ran::of(&self.child.wait_with_output().unwrap());
-        eprintln!("ended with {} after {took:.1?}: {}", ran.code, ran.err.lines().last().unwrap_or_default());
-        ran
+        Ran::of(&self.child.wait_with_output().unwrap())
     }
 }
 
@@ -174,7 +171,7 @@ impl Running {
 fn stacks(pid: u32) -> String {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|entry| entry.unwrap().path());
     let read = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
-    threads.map(|path| format!("{}{}\n", read(path.join("comm")), read(path.join("stack")))).collect()
+    threads.map(|path| read(path.join("comm")) + &read(path.join("stack"))).collect::<Vec<_>>().join("\n")
 }
 
 fn size_of(directory: &Path) -> u64 {

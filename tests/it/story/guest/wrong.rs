@@ -129,7 +129,7 @@ fn full_share_fails_and_keeps_what_it_has() {
     grow(&world, "second", 60);
     drop(fill(20));
 
-    let ran = Running::start(&world, &["backup"]).end_within(Duration::from_secs(60)).expect(1);
+    let ran = Running::start(&world, &["backup"]).end_within(Duration::from_mins(1)).expect(1);
     says(&ran, "No space left on device");
     says(&ran, "   try: make the storage larger");
     assert_eq!(share.snapshots(), 1);
