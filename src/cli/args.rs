@@ -30,6 +30,9 @@ pub(super) struct Global {
     /// Say nothing but results and problems
     #[arg(short, long, global = true)]
     pub(super) quiet: bool,
+    /// Give a mounted storage up that leaves a request unanswered for so long
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) storage_patience: u64,
 }
 
 #[derive(Debug, Subcommand)]

@@ -17,6 +17,7 @@ mod snapshots;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
@@ -99,12 +100,16 @@ impl Session<'_> {
 
     /// The site as it is configured, with its databases; the site must be there.
     fn job(&self) -> Result<Job> {
-        self.config()?.job()
+        self.config()?.job().map(|job| self.patient(job))
     }
 
     /// The same for commands that only look at the repository: they work where the site itself is gone.
     fn repository_job(&self) -> Result<Job> {
-        self.config()?.job_without_databases()
+        self.config()?.job_without_databases().map(|job| self.patient(job))
+    }
+
+    fn patient(&self, job: Job) -> Job {
+        Job { patience: Duration::from_secs(self.global.storage_patience), ..job }
     }
 
     /// A context that reports to the terminal.

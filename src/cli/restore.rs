@@ -66,9 +66,9 @@ fn job_for(session: &Session<'_>, args: &Restore) -> Result<Job> {
     if args.files || args.to.is_some() || !args.include.is_empty() {
         let config = session.config()?;
         // The databases still tell which files are theirs and stay out of the swap.
-        config.job_to_restore().or_else(|_| config.job_without_databases())
+        config.job_to_restore().or_else(|_| config.job_without_databases()).map(|job| session.patient(job))
     } else {
-        session.config()?.job_to_restore()
+        session.config()?.job_to_restore().map(|job| session.patient(job))
     }
 }
 

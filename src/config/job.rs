@@ -15,6 +15,7 @@ use crate::schedule::Retention;
 use crate::site::{self, DbHost, SiteSpec, WordPress};
 use crate::storage::{LocalSpec, MountMode, NfsSpec, StorageSpec};
 use crate::sys::secret::Secret;
+use crate::sys::watch::Watch;
 
 /// An exclude file is written by hand.
 const MAX_EXCLUDE_FILE: u64 = 1024 * 1024;
@@ -60,6 +61,7 @@ impl Config {
             hooks: self.hook_specs(),
             zone: self.time_zone()?,
             state: self.state.join(&self.site.name),
+            patience: Watch::LIMIT,
         })
     }
 

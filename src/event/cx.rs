@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{Event, RunState, Step, Unit, What};
 use crate::error::{Error, Result};
+use crate::sys::watch::Owner;
 
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
@@ -147,5 +148,15 @@ impl Cx {
 
     pub fn cancel_handle(&self) -> Cancel {
         self.cancel.clone()
+    }
+}
+
+impl Owner for Cx {
+    fn warn(&self, text: String) {
+        Self::warn(self, text);
+    }
+
+    fn is_in_a_hurry(&self) -> bool {
+        self.is_cancelled()
     }
 }

@@ -8,48 +8,33 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::thread::sleep;
-use std::time::Duration;
 
 use bytes::Bytes;
-use nix::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, RusticResult, WriteBackend};
 
+use super::access::{Access, Medium};
 use super::gate::{Gate, Pass};
-use super::handles::Handles;
-use crate::sys::fs::sync_directory;
-
-/// Waits before the second and third attempt at one file; a soft mount reports an outage after some nine seconds.
-const RETRY_AFTER: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(3)];
+use crate::sys::watch::Pulse;
 
 /// Where and how the files of one repository are kept.
 pub(crate) struct Directory {
     root: PathBuf,
     gate: Arc<Gate>,
     medium: Medium,
-    handles: Handles,
+    access: Arc<Access>,
     /// Packs written here that no index file names yet. Writers share the lock, `discard_fresh` has it alone.
     fresh: RwLock<()>,
     unnamed: Mutex<Vec<Id>>,
 }
 
-/// What the directory lies on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Medium {
-    /// A file system of this node: a synced file is on its disk.
-    Local,
-    /// A share: each file is read back from the server before it counts as written.
-    Shared,
-}
-
 impl Directory {
-    pub(crate) fn new(root: &Path, medium: Medium, gate: Arc<Gate>) -> Self {
+    pub(crate) fn new(root: &Path, medium: Medium, gate: Arc<Gate>, access: Arc<Access>) -> Self {
         Self {
             root: root.to_owned(),
             gate,
             medium,
-            handles: Handles::default(),
+            access,
             fresh: RwLock::default(),
             unnamed: Mutex::default(),
         }
@@ -58,7 +43,7 @@ impl Directory {
     /// After a save that failed: its packs that no index names would only fill the storage, which may be why it failed.
     /// Nothing more is written afterwards.
     pub(crate) fn discard_fresh(&self) -> RusticResult<()> {
-        self.gate.failed("the save has ended");
+        self.gate.failed("the save has ended", None);
         let _alone = self.fresh.write().unwrap_or_else(PoisonError::into_inner);
         let packs = std::mem::take(&mut *self.unnamed.lock().unwrap_or_else(PoisonError::into_inner));
         packs.iter().try_for_each(|id| self.remove(FileType::Pack, id, false))
@@ -89,43 +74,13 @@ impl Directory {
         }
     }
 
-    /// Repeats what a short outage of the storage can have broken; everything else fails at once.
-    fn retry<T>(
+    fn retry<T: Send + 'static>(
         &self,
-        what: &str,
+        what: &'static str,
         path: &Path,
-        mut attempt: impl FnMut() -> io::Result<T>,
+        attempt: impl FnMut(&Path, &Pulse<'_>) -> io::Result<T> + Send + 'static,
     ) -> RusticResult<T> {
-        let mut waits = RETRY_AFTER.iter();
-        loop {
-            match attempt() {
-                Ok(done) => return Ok(done),
-                Err(error) => match waits.next() {
-                    Some(wait) if is_passing(&error) && !self.gate.is_cancelled() => {
-                        log::warn!("{what} {} failed ({error}), trying again", path.display());
-                        sleep(*wait);
-                    }
-                    _ => return Err(backend_error(what, path, error)),
-                },
-            }
-        }
-    }
-
-    fn write(&self, directory: &Path, path: &Path, content: &BytesList) -> io::Result<()> {
-        let beside = directory.join(format!(
-            "{}-tmp-{}",
-            path.file_name().and_then(|name| name.to_str()).unwrap_or("file"),
-            std::process::id()
-        ));
-        let written = write_synced(&beside, content)
-            .and_then(|()| if self.medium == Medium::Shared { read_back(&beside, content) } else { Ok(()) })
-            .and_then(|()| std::fs::rename(&beside, path))
-            .and_then(|()| File::open(directory)?.sync_all());
-        if written.is_err() {
-            // The temporary file is worthless; if even removing it fails, restic and we both ignore such names.
-            drop(std::fs::remove_file(&beside));
-        }
-        written
+        self.access.retry(what, path, attempt).map_err(|error| backend_error(what, path, error))
     }
 }
 
@@ -137,7 +92,7 @@ impl ReadBackend for Directory {
     fn list_with_size(&self, tpe: FileType) -> RusticResult<Vec<(Id, u32)>> {
         if tpe == FileType::Config {
             let path = self.root.join("config");
-            return match self.retry("look for", &path, || absent_is_none(path.metadata()))? {
+            return match self.retry("look for", &path, |path, _| absent_is_none(path.metadata()))? {
                 Some(meta) => Ok(vec![(Id::default(), size_of(&path, meta.len())?)]),
                 None => Ok(Vec::new()),
             };
@@ -147,17 +102,17 @@ impl ReadBackend for Directory {
         if tpe == FileType::Pack {
             for byte in 0..=255_u8 {
                 let directory = top.join(format!("{byte:02x}"));
-                self.retry("list", &directory, || list_into(&directory, tpe, &mut found))?;
+                found.extend(self.retry("list", &directory, move |path, pulse| list(path, tpe, pulse))?);
             }
         } else {
-            self.retry("list", &top, || list_into(&top, tpe, &mut found))?;
+            found = self.retry("list", &top, move |path, pulse| list(path, tpe, pulse))?;
         }
         found.into_iter().map(|(id, size)| Ok((id, size_of(&top, size)?))).collect()
     }
 
     fn read_full(&self, tpe: FileType, id: &Id) -> RusticResult<Bytes> {
         let path = self.path(tpe, id);
-        self.retry("read", &path, || std::fs::read(&path)).map(Bytes::from)
+        self.retry("read", &path, |path, _| std::fs::read(path)).map(Bytes::from)
     }
 
     fn read_partial(
@@ -169,12 +124,12 @@ impl ReadBackend for Directory {
         length: u32,
     ) -> RusticResult<Bytes> {
         let path = self.path(tpe, id);
-        self.retry("read", &path, || {
+        let (handles, id) = (self.access.handles(), *id);
+        self.retry("read", &path, move |path, pulse| {
             let mut data = vec![0; length as usize];
-            let read =
-                self.handles.open(*id, &path).and_then(|file| file.read_exact_at(&mut data, offset.into()));
-            // A handle may have gone stale with the server that gave it: the next attempt opens the file anew.
-            read.inspect_err(|_| self.handles.forget(id))?;
+            let file = handles.open(id, path)?;
+            pulse.beat()?;
+            file.read_exact_at(&mut data, offset.into())?;
             Ok(data)
         })
         .map(Bytes::from)
@@ -187,16 +142,16 @@ impl ReadBackend for Directory {
 
 impl WriteBackend for Directory {
     fn create(&self) -> RusticResult<()> {
-        let mut private = std::fs::DirBuilder::new();
-        private.recursive(true).mode(0o700);
         let mut directories: Vec<PathBuf> =
             ["snapshots", "index", "keys", "locks"].iter().map(|name| self.root.join(name)).collect();
         directories.extend((0..=255_u8).map(|byte| self.root.join("data").join(format!("{byte:02x}"))));
         for directory in directories {
-            self.retry("create", &directory, || private.create(&directory))?;
+            self.retry("create", &directory, |path, _| {
+                std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+            })?;
         }
         for directory in [self.root.join("data"), self.root.clone()] {
-            self.retry("sync", &directory, || File::open(&directory)?.sync_all())?;
+            self.retry("sync", &directory, |path, _| File::open(path)?.sync_all())?;
         }
         Ok(())
     }
@@ -209,16 +164,19 @@ impl WriteBackend for Directory {
             Ok(Pass::Swallow) => return Ok(()),
             Ok(Pass::Write) => {}
         }
-        self.retry("write", &path, || match self.write(&directory, &path, &content) {
-            // Other clients make the 256 directories of packs as they need them. Only this one level: a storage that is
-            // gone from under us must stay an error.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && tpe == FileType::Pack => {
-                std::fs::DirBuilder::new().mode(0o700).create(&directory)?;
-                self.write(&directory, &path, &content)
-            }
-            written => written,
-        })
-        .inspect_err(|error| self.gate.failed(&super::one_line(error)))?;
+        let medium = self.medium;
+        let attempt =
+            move |path: &Path, pulse: &Pulse<'_>| match write(&directory, path, medium, &content, pulse) {
+                // Other clients make the 256 directories of packs as they need them. Only this one level: a storage that is
+                // gone from under us must stay an error.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && tpe == FileType::Pack => {
+                    std::fs::DirBuilder::new().mode(0o700).create(&directory)?;
+                    write(&directory, path, medium, &content, pulse)
+                }
+                written => written,
+            };
+        self.retry("write", &path, attempt)
+            .inspect_err(|error| self.gate.failed(&super::one_line(error), super::remedy_of(error)))?;
         self.note_fresh(tpe, id);
         self.gate.written(tpe, id);
         Ok(())
@@ -226,28 +184,64 @@ impl WriteBackend for Directory {
 
     fn remove(&self, tpe: FileType, id: &Id, _cacheable: bool) -> RusticResult<()> {
         let path = self.path(tpe, id);
-        self.handles.forget(id);
-        self.retry("remove", &path, || absent_is_none(std::fs::remove_file(&path)).map(|_| ()))?;
-        sync_directory(&self.directory(tpe, id))
-            .map_err(|error| backend_error("remove", &path, io::Error::other(error.to_string())))
+        let directory = self.directory(tpe, id);
+        let (handles, id) = (self.access.handles(), *id);
+        self.retry("remove", &path, move |path, pulse| {
+            handles.forget(&id);
+            absent_is_none(std::fs::remove_file(path))?;
+            pulse.beat()?;
+            File::open(&directory)?.sync_all()
+        })
     }
 }
 
-fn write_synced(path: &Path, content: &BytesList) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+/// One attempt: beside its place, synced, read back, renamed, and the directory synced.
+fn write(
+    directory: &Path,
+    path: &Path,
+    medium: Medium,
+    content: &BytesList,
+    pulse: &Pulse<'_>,
+) -> io::Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("file");
+    let beside = directory.join(format!("{name}-tmp-{}", std::process::id()));
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let finish = || {
+        write_synced(file, content, pulse)?;
+        if medium == Medium::Shared {
+            read_back(&beside, content, pulse)?;
+        }
+        pulse.beat()?;
+        std::fs::rename(&beside, path)?;
+        pulse.beat()?;
+        File::open(directory)?.sync_all()
+    };
+    let written = finish();
+    if written.is_err() {
+        // The temporary file is worthless; if even removing it fails, restic and we both ignore such names.
+        drop(std::fs::remove_file(&beside));
+    }
+    written
+}
+
+fn write_synced(mut file: File, content: &BytesList, pulse: &Pulse<'_>) -> io::Result<()> {
     for part in content.slice() {
+        pulse.beat()?;
         file.write_all(part)?;
     }
+    pulse.beat()?;
     file.sync_all()
 }
 
 /// Reads what was written from the storage itself, as far as the page cache can be told to forget it.
-fn read_back(path: &Path, content: &BytesList) -> io::Result<()> {
+fn read_back(path: &Path, content: &BytesList, pulse: &Pulse<'_>) -> io::Result<()> {
+    pulse.beat()?;
     let mut file = File::open(path)?;
     posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
     let mut buffer = vec![0; 256 << 10];
     for part in content.slice() {
         for expected in part.chunks(buffer.len()) {
+            pulse.beat()?;
             let got = &mut buffer[..expected.len()];
             file.read_exact(got)?;
             if got != expected {
@@ -268,26 +262,21 @@ fn read_back(path: &Path, content: &BytesList) -> io::Result<()> {
 }
 
 /// Names that are no ids (temporary files, editors' leftovers) are not ours to judge.
-fn list_into(directory: &Path, tpe: FileType, found: &mut Vec<(Id, u64)>) -> io::Result<()> {
-    let before = found.len();
-    let listed = (|| {
-        let Some(entries) = absent_is_none(std::fs::read_dir(directory))? else { return Ok(()) };
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name();
-            if let Some(id) =
-                name.to_str().filter(|name| name.len() == 64).and_then(|name| Id::parse_some(name, tpe))
-                && let Some(meta) = absent_is_none(entry.metadata())?
-            {
-                found.push((id, meta.len()));
-            }
+fn list(directory: &Path, tpe: FileType, pulse: &Pulse<'_>) -> io::Result<Vec<(Id, u64)>> {
+    let mut found = Vec::new();
+    let Some(entries) = absent_is_none(std::fs::read_dir(directory))? else { return Ok(found) };
+    for entry in entries {
+        pulse.beat()?;
+        let entry = entry?;
+        let name = entry.file_name();
+        if let Some(id) =
+            name.to_str().filter(|name| name.len() == 64).and_then(|name| Id::parse_some(name, tpe))
+            && let Some(meta) = absent_is_none(entry.metadata())?
+        {
+            found.push((id, meta.len()));
         }
-        Ok(())
-    })();
-    if listed.is_err() {
-        found.truncate(before);
     }
-    listed
+    Ok(found)
 }
 
 fn size_of(path: &Path, size: u64) -> RusticResult<u32> {
@@ -301,12 +290,6 @@ fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn is_passing(error: &io::Error) -> bool {
-    const PASSING: [Errno; 5] = [Errno::EIO, Errno::ESTALE, Errno::ETIMEDOUT, Errno::EAGAIN, Errno::EINTR];
-    error.kind() == io::ErrorKind::InvalidData
-        || error.raw_os_error().is_some_and(|code| PASSING.contains(&Errno::from_raw(code)))
 }
 
 fn backend_error(what: &str, path: &Path, error: io::Error) -> Box<RusticError> {

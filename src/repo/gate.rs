@@ -20,7 +20,7 @@ pub(crate) struct Gate {
 
 #[derive(Default)]
 struct State {
-    failure: Option<String>,
+    failure: Option<(String, Option<&'static str>)>,
     committed: Option<Id>,
 }
 
@@ -64,12 +64,18 @@ impl Gate {
     }
 
     /// The first failure is the one to tell; all later writes are refused.
-    pub(crate) fn failed(&self, what: &str) {
-        self.lock().failure.get_or_insert_with(|| what.to_owned());
+    pub(crate) fn failed(&self, what: &str, remedy: Option<&'static str>) {
+        self.lock().failure.get_or_insert_with(|| (what.to_owned(), remedy));
     }
 
-    pub(crate) fn failure(&self) -> Option<String> {
-        self.lock().failure.clone()
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.lock().failure.as_ref().map(|(what, remedy)| {
+            let plain = Error::failed(what);
+            match remedy {
+                Some(remedy) => plain.with_remedy(remedy),
+                None => plain,
+            }
+        })
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
@@ -112,8 +118,8 @@ mod tests {
     #[test]
     fn nothing_is_written_after_a_failure_or_a_cancel() {
         let gate = Gate::new(&Cx::silent());
-        gate.failed("disk full");
-        gate.failed("something later");
+        gate.failed("disk full", None);
+        gate.failed("something later", Some("remedy"));
         assert!(gate.admit(FileType::Pack).unwrap_err().to_string().contains("disk full"));
 
         let cancel = Cancel::default();

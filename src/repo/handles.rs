@@ -31,4 +31,8 @@ impl Handles {
     pub(crate) fn forget(&self, id: &Id) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| known != id);
     }
+
+    pub(crate) fn forget_all(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }

@@ -4,6 +4,7 @@
 //! five minutes by writing a new file and removing the old; a lock is stale when it was not refreshed for thirty minutes, or
 //! when it was made on this host by a process that is gone.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -19,11 +20,12 @@ use nix::unistd::{Pid, Uid, gethostname};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::access::Access;
 use super::gate::Gate;
 use super::seal::Seal;
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Cx;
-use crate::sys::fs::sync_directory;
+use crate::sys::watch::Pulse;
 
 const REFRESH_EVERY: Duration = Duration::from_mins(5);
 const STALE_AFTER: SignedDuration = SignedDuration::from_mins(30);
@@ -60,6 +62,7 @@ struct Content {
 pub(crate) struct Locks {
     directory: PathBuf,
     seal: Seal,
+    access: Arc<Access>,
     /// Closed for good when a lock is lost: what is written without one may be pruned away by somebody else.
     gate: Arc<Gate>,
 }
@@ -72,8 +75,8 @@ pub struct Lock {
 }
 
 impl Locks {
-    pub(crate) fn new(repository: &Path, seal: Seal, gate: Arc<Gate>) -> Self {
-        Self { directory: repository.join("locks"), seal, gate }
+    pub(crate) fn new(repository: &Path, seal: Seal, access: Arc<Access>, gate: Arc<Gate>) -> Self {
+        Self { directory: repository.join("locks"), seal, access, gate }
     }
 
     /// Takes the lock or says who holds it, since when, in which way.
@@ -82,7 +85,7 @@ impl Locks {
         let file = self.write(mode)?;
         std::thread::sleep(SETTLE);
         if let Err(conflict) = self.conflict(mode, Some(&file), cx) {
-            remove(&file)?;
+            self.remove(&file)?;
             return Err(conflict);
         }
         let file = Arc::new(Mutex::new(file));
@@ -100,16 +103,16 @@ impl Locks {
                 Ok(Some(other)) => other,
                 Ok(None) => continue,
                 // What a power loss left half written would otherwise lock the repository for ever.
-                Err(error) if is_old(&path) => {
+                Err(error) if self.is_old(&path) => {
                     cx.note(format!("removed an old lock: {error}"));
-                    remove(&path)?;
+                    self.remove(&path)?;
                     continue;
                 }
                 Err(error) => return Err(error),
             };
             if other.is_stale() {
                 cx.note(format!("removed the stale lock of {}", other.describe()));
-                remove(&path)?;
+                self.remove(&path)?;
             } else if other.exclusive || mode == Mode::Exclusive {
                 return Err(Error::new(Kind::Locked, format!("the repository is locked by {}", other.describe())).with_remedy(
                     "wait for it to end; if that process is gone on its own host, `restic unlock` removes its lock",
@@ -120,23 +123,21 @@ impl Locks {
     }
 
     fn list(&self) -> Result<Vec<PathBuf>> {
-        let entries = match std::fs::read_dir(&self.directory) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.with_context(|| format!("list locks in {}", self.directory.display()))?,
+        let list = |directory: &Path| match std::fs::read_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            entries => entries?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>(),
         };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            if entry.file_name().len() == 64 {
-                found.push(entry.path());
-            }
-        }
+        let mut found = self
+            .access
+            .retry("list", &self.directory, move |path, _| list(path))
+            .with_context(|| format!("list locks in {}", self.directory.display()))?;
+        found.retain(|path| path.file_name().is_some_and(|name| name.len() == 64));
         Ok(found)
     }
 
     /// `None` if the lock vanished in the meantime, as a refreshed one does.
     fn read(&self, path: &Path) -> Result<Option<Content>> {
-        let data = match std::fs::read(path) {
+        let data = match self.access.retry("read", path, |path, _| std::fs::read(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             data => data.with_context(|| format!("read lock {}", path.display()))?,
         };
@@ -151,15 +152,38 @@ impl Locks {
     fn write(&self, mode: Mode) -> Result<PathBuf> {
         let sealed = self.seal.encrypt(&serde_json::to_vec(&Content::ours(mode))?)?;
         let path = self.directory.join(hex(&Sha256::digest(&sealed)));
-        let create = || -> io::Result<()> {
+        let directory = self.directory.clone();
+        // Nobody else has a file of this name, so that what an attempt left half done can be written over.
+        let create = move |path: &Path, pulse: &Pulse<'_>| -> io::Result<()> {
             let mut file =
-                std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
             io::Write::write_all(&mut file, &sealed)?;
-            file.sync_all()
+            pulse.beat()?;
+            file.sync_all()?;
+            pulse.beat()?;
+            File::open(&directory)?.sync_all()
         };
-        create().with_context(|| format!("write lock {}", path.display()))?;
-        sync_directory(&self.directory)?;
+        self.access
+            .retry("write", &path, create)
+            .with_context(|| format!("write lock {}", path.display()))?;
         Ok(path)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        let directory = self.directory.clone();
+        let remove = move |path: &Path, pulse: &Pulse<'_>| -> io::Result<()> {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => pulse.beat()?,
+            }
+            File::open(&directory)?.sync_all()
+        };
+        self.access.retry("remove", path, remove).with_context(|| format!("remove lock {}", path.display()))
+    }
+
+    fn is_old(&self, path: &Path) -> bool {
+        let modified = self.access.retry("look at", path, |path, _| path.metadata()?.modified());
+        modified.is_ok_and(|at| at.elapsed().unwrap_or_default() > STALE_AFTER.unsigned_abs())
     }
 
     fn refresh(
@@ -178,7 +202,7 @@ impl Locks {
                         failures += 1;
                         cx.warn(format!("the lock could not be refreshed: {error}"));
                         if failures >= LOST_AFTER || error.kind() == Kind::Locked {
-                            self.gate.failed("the lock on the repository was lost");
+                            self.gate.failed("the lock on the repository was lost", None);
                         }
                     }
                 }
@@ -190,11 +214,12 @@ impl Locks {
     /// A new file first, then the old one goes: at no moment there is none.
     fn renew(&self, mode: Mode, file: &Mutex<PathBuf>) -> Result<()> {
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        if !file.try_exists().with_context(|| format!("look at lock {}", file.display()))? {
+        let there = self.access.retry("look at", &file, |path, _| path.try_exists());
+        if !there.with_context(|| format!("look at lock {}", file.display()))? {
             return Err(Error::new(Kind::Locked, "somebody removed it"));
         }
         let old = std::mem::replace(&mut *file, self.write(mode)?);
-        remove(&old)
+        self.remove(&old)
     }
 }
 
@@ -207,8 +232,7 @@ impl Lock {
             if thread.join().is_err() {
                 return Err(Error::failed("the thread that refreshes the lock panicked"));
             }
-            remove(&self.file.lock().unwrap_or_else(PoisonError::into_inner))?;
-            return sync_directory(&self.locks.directory);
+            return self.locks.remove(&self.file.lock().unwrap_or_else(PoisonError::into_inner));
         }
         Ok(())
     }
@@ -246,11 +270,6 @@ fn is_gone(pid: i32) -> bool {
     pid > 0 && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)
 }
 
-fn is_old(path: &Path) -> bool {
-    let age = path.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default());
-    age.is_ok_and(|age| age > STALE_AFTER.unsigned_abs())
-}
-
 fn username() -> String {
     let known = nix::unistd::User::from_uid(Uid::current()).ok().flatten();
     known.map_or_else(|| Uid::current().to_string(), |user| user.name)
@@ -258,15 +277,6 @@ fn username() -> String {
 
 fn hostname() -> String {
     gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("remove lock {}", path.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -291,7 +301,8 @@ mod tests {
         let cx = Cx::silent();
         let gate = Arc::new(Gate::new(&cx));
         let seal = Seal::new(&MasterKey::new()).unwrap();
-        let locks = Arc::new(Locks::new(directory.path(), seal, Arc::clone(&gate)));
+        let access = Arc::new(Access::new(crate::sys::watch::Watch::nothing(), Arc::clone(&gate)));
+        let locks = Arc::new(Locks::new(directory.path(), seal, access, Arc::clone(&gate)));
         let lock = locks.take(Mode::Shared, &cx).unwrap();
         let first = lock.file.lock().unwrap().clone();
         locks.renew(Mode::Shared, &lock.file).unwrap();
@@ -300,7 +311,7 @@ mod tests {
 
         std::fs::remove_file(second).unwrap();
         assert_eq!(locks.renew(Mode::Shared, &lock.file).unwrap_err().kind(), Kind::Locked);
-        gate.failed("the lock on the repository was lost");
+        gate.failed("the lock on the repository was lost", None);
         assert!(gate.admit(rustic_core::FileType::Pack).is_err());
         lock.release().unwrap();
     }

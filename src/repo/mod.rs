@@ -3,6 +3,7 @@
 //! What `rustic_core` 0.13 lacks is here: the commit gate (`gate`), storage that is synced, retried and read back (`backend`),
 //! locks (`lock`), sources whose every error counts (`source`, `walk`), a restore that reports instead of panicking (`fetch`).
 
+mod access;
 mod attributes;
 mod backend;
 mod cache;
@@ -26,7 +27,7 @@ mod snapshot;
 mod source;
 mod walk;
 
-pub use backend::Medium;
+pub use access::{Medium, Place};
 pub use check::{CheckReport, CheckSpec, Damage, DamageKind, ReadData};
 pub use compare::{Change, ChangeKind, Changes};
 pub use entry::Entry;
@@ -46,12 +47,14 @@ use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use rustic_core::repofile::MasterKey;
 use rustic_core::{
     ConfigOptions, Credentials, FileType, OpenStatus, ReadBackend, Repository, RepositoryBackends,
     RepositoryOptions, RusticError,
 };
 
+use self::access::Access;
 use self::backend::Directory;
 use self::gate::Gate;
 use self::lock::Locks;
@@ -81,6 +84,7 @@ pub struct Repo {
     directory: PathBuf,
     backend: Arc<Directory>,
     gate: Arc<Gate>,
+    access: Arc<Access>,
     master: MasterKey,
     locks: Arc<Locks>,
     id: String,
@@ -89,27 +93,31 @@ pub struct Repo {
 
 impl Repo {
     /// Creates a repository where nothing is yet; an explicit act of a person, never a side effect.
-    pub fn create(root: &Path, medium: Medium, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
-        let directory = root.join(&spec.path);
+    pub fn create(place: &Place, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
+        let directory = place.root.join(&spec.path);
         let password =
             spec.password.as_ref().ok_or_else(|| Error::usage("a new repository needs a password"))?;
-        vacant(&directory, &spec.key_file)?;
-        let gate = Arc::new(Gate::new(cx));
-        let backend = Arc::new(Directory::new(&directory, medium, Arc::clone(&gate)));
-        let engine = connect(&backend, cx)?
+        let files = Files::new(place, spec, cx);
+        if !files.backend.list(FileType::Config).map_err(engine_error)?.is_empty() {
+            return Err(Error::usage(format!("there is a repository in {} already", directory.display()))
+                .with_remedy(
+                    "point `repository.path` elsewhere, or use the one that is there without `init`",
+                ));
+        }
+        vacant(&files, &spec.key_file)?;
+        let engine = connect(&files.backend, cx)?
             .init(&Credentials::password(password.reveal()), &key::key_options(), &ConfigOptions::default())
             .map_err(engine_error)
             .with_context(|| format!("create a repository in {}", directory.display()))?;
         key::store_master(&spec.key_file, &engine.key())?;
-        Self::with(directory, backend, gate, &engine, cx)
+        Self::with(files, &engine, cx)
     }
 
     /// Opens what is there, by the node's master key or, where that is missing, by the password (and keeps the key then).
-    pub fn open(root: &Path, medium: Medium, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
-        let directory = root.join(&spec.path);
-        let gate = Arc::new(Gate::new(cx));
-        let backend = Arc::new(Directory::new(&directory, medium, Arc::clone(&gate)));
-        if backend.list(FileType::Config).map_err(engine_error)?.is_empty() {
+    pub fn open(place: &Place, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
+        let directory = place.root.join(&spec.path);
+        let files = Files::new(place, spec, cx);
+        if files.backend.list(FileType::Config).map_err(engine_error)?.is_empty() {
             return Err(Error::new(Kind::NoRepository, format!("there is no repository in {}", directory.display()))
                 .with_remedy("if this is the right storage and nothing was ever saved here, create one with `lifeboat init`"));
         }
@@ -130,24 +138,20 @@ impl Repo {
             }
         };
         let engine =
-            connect(&backend, cx)?.open(&credentials).map_err(opening_error).with_context(opening)?;
+            connect(&files.backend, cx)?.open(&credentials).map_err(opening_error).with_context(opening)?;
         if known.is_none() {
             key::store_master(&spec.key_file, &engine.key())?;
         }
-        Self::with(directory.clone(), backend, gate, &engine, cx)
+        Self::with(files, &engine, cx)
     }
 
-    fn with(
-        directory: PathBuf,
-        backend: Arc<Directory>,
-        gate: Arc<Gate>,
-        engine: &Repository<OpenStatus>,
-        cx: &Cx,
-    ) -> Result<Self> {
+    fn with(files: Files, engine: &Repository<OpenStatus>, cx: &Cx) -> Result<Self> {
+        let Files { directory, backend, gate, access } = files;
         let master = engine.key();
-        let locks = Arc::new(Locks::new(&directory, Seal::new(&master)?, Arc::clone(&gate)));
+        let locks = Locks::new(&directory, Seal::new(&master)?, Arc::clone(&access), Arc::clone(&gate));
+        let locks = Arc::new(locks);
         let id = engine.config().id.to_hex().as_str().to_owned();
-        Ok(Self { directory, backend, gate, master, locks, id, cx: cx.clone() })
+        Ok(Self { directory, backend, gate, access, master, locks, id, cx: cx.clone() })
     }
 
     /// The repository's own id, from its config file: what tells this repository from one made anew in its place.
@@ -173,17 +177,14 @@ impl Repo {
 }
 
 /// What an interrupted `init` left, or anybody's files, must not be mixed with a new repository's keys.
-fn vacant(directory: &Path, key_file: &Path) -> Result<()> {
-    if directory.join("config").exists() {
-        return Err(Error::usage(format!("there is a repository in {} already", directory.display()))
-            .with_remedy("point `repository.path` elsewhere, or use the one that is there without `init`"));
-    }
-    let mut found = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        entries => entries.with_context(|| format!("look into {}", directory.display()))?.next(),
+fn vacant(files: &Files, key_file: &Path) -> Result<()> {
+    let first = |directory: &Path| match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        entries => Ok(entries?.next().transpose()?.map(|entry| entry.file_name())),
     };
-    if let Some(entry) = found.take() {
-        let name = entry.with_context(|| format!("look into {}", directory.display()))?.file_name();
+    let directory = &files.directory;
+    let found = files.access.retry("look into", directory, move |path, _| first(path));
+    if let Some(name) = found.with_context(|| format!("look into {}", directory.display()))? {
         return Err(Error::usage(format!(
             "{} is not empty, there is {}",
             directory.display(),
@@ -198,6 +199,25 @@ fn vacant(directory: &Path, key_file: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A repository's files, before it is opened.
+struct Files {
+    directory: PathBuf,
+    backend: Arc<Directory>,
+    gate: Arc<Gate>,
+    access: Arc<Access>,
+}
+
+impl Files {
+    fn new(place: &Place, spec: &RepoSpec, cx: &Cx) -> Self {
+        let directory = place.root.join(&spec.path);
+        let gate = Arc::new(Gate::new(cx));
+        let access = Arc::new(Access::new(place.watch.clone(), Arc::clone(&gate)));
+        let backend =
+            Arc::new(Directory::new(&directory, place.medium, Arc::clone(&gate), Arc::clone(&access)));
+        Self { directory, backend, gate, access }
+    }
+}
+
 fn connect(backend: &Arc<Directory>, cx: &Cx) -> Result<Repository<()>> {
     let backends = RepositoryBackends::new(Arc::clone(backend) as Arc<_>, None);
     // A cache of what lies on a mounted directory would only fill the node's disk.
@@ -208,7 +228,36 @@ fn connect(backend: &Arc<Directory>, cx: &Cx) -> Result<Repository<()>> {
 /// The engine's error in one line of ours.
 #[allow(clippy::boxed_local, clippy::needless_pass_by_value)] // the shape in which `map_err` hands it over
 fn engine_error(error: Box<RusticError>) -> Error {
-    Error::failed(one_line(&error))
+    let plain = Error::failed(one_line(&error));
+    match remedy_of(&error) {
+        Some(remedy) => plain.with_remedy(remedy),
+        None => plain,
+    }
+}
+
+/// What to do where the operating system's own error is behind the engine's.
+fn remedy_of(error: &RusticError) -> Option<&'static str> {
+    const AWAY: [Errno; 3] = [Errno::EIO, Errno::ESTALE, Errno::ETIMEDOUT];
+    const FULL: [Errno; 2] = [Errno::ENOSPC, Errno::EDQUOT];
+    let mut cause = error.source()?;
+    let system = loop {
+        let number = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+        match number {
+            Some(number) => break Errno::from_raw(number),
+            None => cause = cause.source()?,
+        }
+    };
+    if AWAY.contains(&system) {
+        Some(
+            "look at the storage, its network and its disks, then try again: what was saved before is not affected",
+        )
+    } else if FULL.contains(&system) {
+        Some(
+            "make the storage larger, or remove old snapshots (`lifeboat forget --prune`): what was saved before is not affected",
+        )
+    } else {
+        None
+    }
 }
 
 /// The same, while opening: there a checksum that does not match (C001) or a key that does not fit (C002) has its own kind.

@@ -1,6 +1,10 @@
 //! After a check found damage: set the damaged files aside and make the index true again, so that the next backup stores
 //! anew whatever the live site still has.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{Id, RepairIndexOptions, StringList};
 
@@ -9,7 +13,6 @@ use super::list::{COMPLETE, INCOMPLETE, Snapshot};
 use super::{Repo, engine_error};
 use crate::error::{Context, Result};
 use crate::event::Cx;
-use crate::sys::fs::sync_directory;
 
 /// Below the repository; restic and we never look there.
 const ASIDE: &str = "damaged";
@@ -24,14 +27,12 @@ impl Repo {
             if !matches!(damage.kind, DamageKind::Pack | DamageKind::Index | DamageKind::Snapshot) {
                 continue;
             }
-            std::fs::create_dir_all(&aside).with_context(|| format!("create {}", aside.display()))?;
             let from = self.directory.join(&damage.file);
             let to = aside.join(damage.file.replace('/', "-"));
-            std::fs::rename(&from, &to)
+            let target = to.clone();
+            self.access
+                .retry("move", &from, move |from, _| set_aside(from, &target))
                 .with_context(|| format!("move {} to {}", from.display(), to.display()))?;
-            if let Some(directory) = from.parent() {
-                sync_directory(directory)?;
-            }
             moved.push(damage.file.clone());
         }
         self.engine()?
@@ -70,4 +71,19 @@ impl Repo {
         cx.note(format!("snapshot {} has lost something and is marked incomplete", snapshot.short_id()));
         Ok(())
     }
+}
+
+fn set_aside(from: &Path, to: &Path) -> io::Result<()> {
+    if let Some(aside) = to.parent() {
+        std::fs::create_dir_all(aside)?;
+    }
+    match std::fs::rename(from, to) {
+        // An attempt before this one did it, and did not hear of its success.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && to.try_exists()? => {}
+        done => done?,
+    }
+    [from.parent(), to.parent()]
+        .into_iter()
+        .flatten()
+        .try_for_each(|directory| File::open(directory)?.sync_all())
 }

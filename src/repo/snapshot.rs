@@ -74,7 +74,7 @@ impl Repo {
         // The account knows better than the engine why it stopped; a broken storage is named before either.
         if let Some(failure) = self.gate.failure() {
             cx.go_on()?;
-            return Err(Error::failed(failure));
+            return Err(failure);
         }
         let settled = ledger.settle()?;
         let mut file = archived.map_err(engine_error).context("save")?;

@@ -4,7 +4,7 @@ use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 
 use super::Job;
-use super::open::open_repo;
+use super::open::{Reach, open_repo};
 use super::staging;
 use crate::database;
 use crate::error::Error;
@@ -54,13 +54,13 @@ pub fn examine(job: &Job, cx: &Cx) -> Vec<Finding> {
 fn storage(job: &Job, cx: &Cx) -> Vec<Finding> {
     let storage = storage::open(&job.storage);
     let name = storage.describe();
-    let at = match storage.attach(cx) {
-        Ok(at) => at,
+    let reach = match Reach::gain(job, storage.as_ref(), cx) {
+        Ok(reach) => reach,
         Err(error) => return vec![finding(&name, Err(error))],
     };
     let mut findings =
-        vec![finding(&name, Ok("can be reached and written".to_owned())), space(&name, &at.root)];
-    match open_repo(job, &at, cx) {
+        vec![finding(&name, Ok("can be reached and written".to_owned())), space(&name, reach.root())];
+    match open_repo(job, &reach, cx) {
         Err(error) => findings.push(finding("repository", Err(error))),
         Ok(repo) => {
             let listed = repo
@@ -71,7 +71,8 @@ fn storage(job: &Job, cx: &Cx) -> Vec<Finding> {
             findings.push(finding("locks", locked.map(|()| "nobody holds the repository".to_owned())));
         }
     }
-    findings.push(finding("unmount", storage.detach(&at).map(|()| "given back as it was found".to_owned())));
+    let given_back = reach.give_back(storage.as_ref()).map(|()| "given back as it was found".to_owned());
+    findings.push(finding("unmount", given_back));
     findings
 }
 

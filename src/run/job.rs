@@ -1,6 +1,7 @@
 //! What a run needs to know, as plain data: made by `config`, read by the stories.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -24,6 +25,8 @@ pub struct Job {
     pub zone: TimeZone,
     /// Where this site's remembered identity and locks are kept; disposable.
     pub state: PathBuf,
+    /// How long a mounted storage may leave one operation unanswered before it is given up.
+    pub patience: Duration,
 }
 
 impl Job {

@@ -1,15 +1,17 @@
 //! Getting at a site's repository: the right storage, the right repository on it, and nobody in the way.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Job;
 use super::scope::{Alone, Run};
 use crate::error::Result;
 use crate::event::{Cx, Step};
-use crate::repo::{Medium, Mode, Repo};
+use crate::repo::{Mode, Place, Repo};
 use crate::storage::identity::{self, Identity, Standing};
-use crate::storage::{Attached, Storage, StorageSpec};
+use crate::storage::{Attached, Storage};
 use crate::sys::claim::claim;
+use crate::sys::watch::Watch;
 
 /// A repository in reach, for the length of the run it was opened in.
 pub struct Opened {
@@ -17,12 +19,35 @@ pub struct Opened {
     pub lock: Arc<crate::repo::Lock>,
 }
 
-impl Job {
-    pub(crate) fn medium(&self) -> Medium {
-        match self.storage {
-            StorageSpec::Local(_) => Medium::Local,
-            StorageSpec::Nfs(_) => Medium::Shared,
+/// A storage in reach and, where it is a mount, under watch.
+#[derive(Clone)]
+pub(crate) struct Reach {
+    at: Attached,
+    place: Place,
+}
+
+impl Reach {
+    pub(crate) fn gain(job: &Job, storage: &dyn Storage, cx: &Cx) -> Result<Self> {
+        let at = storage.attach(cx)?;
+        match Watch::start(&at.root, job.patience, cx) {
+            Ok(watch) => Ok(Self { place: Place::watched(&at.root, watch), at }),
+            Err(error) => {
+                if let Err(stuck) = storage.detach(&at) {
+                    cx.warn(stuck.to_string());
+                }
+                Err(error)
+            }
         }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.at.root
+    }
+
+    /// The watch ends first: it must not act on what somebody mounts there next.
+    pub(crate) fn give_back(&self, storage: &dyn Storage) -> Result<()> {
+        self.place.watch.end();
+        storage.detach(&self.at)
     }
 }
 
@@ -41,8 +66,8 @@ pub fn open<'a>(
     mode: Mode,
     cx: &'a Cx,
 ) -> Result<Opened> {
-    let at = run.hold(Step::Mount, || storage.attach(cx), |at| storage.detach(at))?;
-    let repo = run.step(Step::Open, || open_repo(job, &at, cx))?;
+    let reach = run.hold(Step::Mount, || Reach::gain(job, storage, cx), |reach| reach.give_back(storage))?;
+    let repo = run.step(Step::Open, || open_repo(job, &reach, cx))?;
     let lock = run.hold(Step::Lock, || repo.lock(mode).map(Arc::new), |lock| lock.release())?;
     Ok(Opened { repo, lock })
 }
@@ -70,19 +95,24 @@ pub fn init(job: &Job, cx: &Cx) -> Result<Repo> {
     let storage = crate::storage::open(&job.storage);
     let mut run = Run::new(&Alone, cx);
     claim_site(&mut run, job, "init")?;
-    let at = run.hold(Step::Mount, || storage.attach(cx), |at| storage.detach(at))?;
+    let reach = run.hold(
+        Step::Mount,
+        || Reach::gain(job, storage.as_ref(), cx),
+        |reach| reach.give_back(storage.as_ref()),
+    )?;
     run.step(Step::Open, || {
-        let repo = Repo::create(&at.root, job.medium(), &job.repo, cx)?;
-        remember(job, &at, &repo)?;
+        let repo = Repo::create(&reach.place, &job.repo, cx)?;
+        remember(job, &reach.at, &repo)?;
         Ok(repo)
     })
 }
 
 /// Opens the repository if storage and repository are the ones this site was set up with.
-pub(crate) fn open_repo(job: &Job, at: &Attached, cx: &Cx) -> Result<Repo> {
+pub(crate) fn open_repo(job: &Job, reach: &Reach, cx: &Cx) -> Result<Repo> {
+    let Reach { at, place } = reach;
     let remembered = identity::recall(&job.state)?;
     let standing = identity::verify(&at.root, remembered.as_ref(), None)?;
-    let repo = Repo::open(&at.root, job.medium(), &job.repo, cx)?;
+    let repo = Repo::open(place, &job.repo, cx)?;
     if standing == Standing::Known {
         identity::verify(&at.root, remembered.as_ref(), Some(repo.id()))?;
     } else {

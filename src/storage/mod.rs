@@ -5,10 +5,9 @@ mod local;
 mod nfs;
 mod probe;
 mod trouble;
-mod watch;
 
+pub use crate::sys::watch::Watch;
 pub use identity::{Identity, MARKER};
-pub use watch::Watch;
 
 use std::path::PathBuf;
 

@@ -4,6 +4,7 @@ mod config;
 mod database;
 mod hardship;
 mod hooks;
+mod lab;
 mod mariadb;
 mod schedule;
 mod site;

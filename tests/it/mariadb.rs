@@ -10,6 +10,9 @@ use lifeboat::database::{MysqlAddress, MysqlSpec};
 use lifeboat::sys::secret::Secret;
 use tempfile::TempDir;
 
+/// Servers that know this option reserve address space for 8 GiB otherwise, which small guests do not have.
+const NO_RESERVE: &str = "--loose-innodb-buffer-pool-size-max=128M";
+
 pub(crate) struct MariaDb {
     directory: TempDir,
     server: Child,
@@ -32,6 +35,7 @@ impl MariaDb {
                 "--skip-test-db",
                 "--auth-root-authentication-method=socket",
             ])
+            .arg(NO_RESERVE)
             .arg(format!("--datadir={}", data.display()))
             // Servers in other containers that share /tmp may have our process number, and with it our file names.
             .arg(format!("--tmpdir={}", directory.path().display()))
@@ -41,7 +45,7 @@ impl MariaDb {
         let log = File::create(directory.path().join("log")).expect("create a log");
         let server = Command::new("mariadbd")
             .args(["--no-defaults", "--user=root", "--skip-networking", "--innodb-flush-log-at-trx-commit=0"])
-            .args(["--innodb-buffer-pool-size=96M", "--max-allowed-packet=256M"])
+            .args(["--innodb-buffer-pool-size=96M", "--max-allowed-packet=256M", NO_RESERVE])
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", directory.path().join("sock").display()))
             .arg(format!("--tmpdir={}", directory.path().display()))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lifeboat::error::Kind;
 use lifeboat::event::Cx;
-use lifeboat::repo::{Medium, Mode, Repo};
+use lifeboat::repo::{Mode, Place, Repo};
 
 use crate::world::World;
 
@@ -19,7 +19,7 @@ fn world() -> World {
 }
 
 fn open(world: &World) -> Repo {
-    Repo::open(&world.path("storage"), Medium::Local, &world.job().repo, &Cx::silent()).unwrap()
+    Repo::open(&Place::local(&world.path("storage")), &world.job().repo, &Cx::silent()).unwrap()
 }
 
 #[test]

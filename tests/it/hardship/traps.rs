@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use lifeboat::dump::{DumpFile, Feed, Summary};
 use lifeboat::error::{Error, Result};
 use lifeboat::event::{Cancel, Cx, Event, RunKind, Sink, What};
-use lifeboat::repo::{Contents, Medium, Repo, Snapshot};
+use lifeboat::repo::{Contents, Place, Repo, Snapshot};
 use lifeboat::run::{self, BackupRequest, RestoreRequest, Target};
 use lifeboat::schedule::Wanted;
 
@@ -26,7 +26,7 @@ fn world() -> World {
 }
 
 fn open(world: &World) -> Repo {
-    Repo::open(&world.path("storage"), Medium::Local, &world.job().repo, &Cx::silent()).unwrap()
+    Repo::open(&Place::local(&world.path("storage")), &world.job().repo, &Cx::silent()).unwrap()
 }
 
 /// A dump of one table; `ends` is what comes after the data.

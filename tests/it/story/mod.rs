@@ -2,6 +2,8 @@
 
 mod demo;
 mod files;
+mod guest;
 mod init;
+mod nfs;
 mod restic;
 pub(crate) mod wordpress;

@@ -47,6 +47,19 @@ impl Site {
         assert!(ran.out.contains("INSTALLED"), "{}\n{}", ran.out, ran.err);
     }
 
+    /// Leaves some 250 of 2800 files: enough to prove a storage, and ten times as fast in a guest with slow system calls.
+    fn slim(&self) {
+        for bulk in ["wp-admin", "wp-content/themes", "wp-content/plugins", "wp-content/languages"] {
+            drop(fs::remove_dir_all(self.world.root.join(bulk)));
+        }
+        for entry in fs::read_dir(self.world.root.join("wp-includes")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                fs::remove_dir_all(path).unwrap();
+            }
+        }
+    }
+
     fn fill(&self) {
         self.server.sql(
             "shop",
@@ -105,6 +118,9 @@ pub(crate) fn rows(server: &MariaDb, schema: &str) -> String {
 /// Back up, damage files and rows, restore by timestamp, prove equality. `storage` is YAML, or the world's local directory.
 pub(crate) fn there_and_back(storage: Option<&str>) {
     let site = Site::install(storage);
+    if storage.is_some() {
+        site.slim();
+    }
     site.world.init();
     let (files, rows) = (fingerprint(&site.world.root), site.rows());
     let first = site.world.backup();

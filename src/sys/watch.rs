@@ -4,28 +4,38 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::probe;
+use super::{deadline, mount};
 use crate::error::{Context, Result};
-use crate::event::Cx;
-use crate::sys::{deadline, mount};
 
 /// More than the threads that ever work on one storage at a time; whoever finds no slot goes unwatched.
 const SLOTS: usize = 64;
 /// Aborting fails the requests of one moment; an operation may send several, so it is repeated.
-const ABORTS: u32 = 10;
-const ABORT_EVERY: Duration = Duration::from_secs(1);
+const ABORTS: u32 = 40;
+const ABORT_EVERY: Duration = Duration::from_millis(250);
 const CALL: Duration = Duration::from_secs(10);
+/// How long finding out what lies under the root may take; longer than the 30 s after which our own mounts give up.
+const PROBE: Duration = Duration::from_secs(40);
 
 /// The watchdog looks so often within a limit; time is counted in its looks, so that an operation need not read a clock.
 const LOOKS: u32 = 60;
+/// As many looks are left to an operation once its owner wants to end.
+const HURRIED_LOOKS: u32 = LOOKS / 4;
+
+/// Whoever has the storage watched.
+pub trait Owner: Send + 'static {
+    fn warn(&self, text: String);
+
+    /// Whether the work is to end: then what hangs is waited for less long.
+    fn is_in_a_hurry(&self) -> bool;
+}
 
 /// Watches the file operations on a mounted storage; free of cost and thread where nothing is mounted.
 #[derive(Clone)]
@@ -41,6 +51,10 @@ struct Board {
     /// The number of the present look, from 1 on.
     look: AtomicU64,
     given_up: AtomicBool,
+    /// All was done to end what hangs: who still waits for it need not wait any longer.
+    lost: AtomicBool,
+    /// Held by the watchdog while it looks and acts.
+    acting: Mutex<()>,
 }
 
 /// One operation under way; it ends when this is dropped, by a panic too.
@@ -48,25 +62,36 @@ struct Operation<'a> {
     slot: Option<&'a AtomicU64>,
 }
 
+/// The sign of life of an operation that has several steps: the limit is for each of them.
+pub struct Pulse<'a> {
+    board: Option<&'a Board>,
+    slot: Option<&'a AtomicU64>,
+}
+
 impl Watch {
     /// How long an operation may take before the storage counts as dead.
     pub const LIMIT: Duration = Duration::from_mins(2);
 
+    /// Watches nothing: for what is certainly no mount.
+    pub const fn nothing() -> Self {
+        Self { board: None, _alive: None }
+    }
+
     /// Begins to watch the storage whose root this is, if an NFS mount covers it.
-    pub fn start(root: &Path, limit: Duration, cx: &Cx) -> Result<Self> {
-        let name = format!("storage {}", root.display());
-        // An automount may have gone to sleep since the storage was attached.
-        probe::touch(&name, root)?;
+    pub fn start(root: &Path, limit: Duration, owner: &(impl Owner + Clone)) -> Result<Self> {
         let path = root.to_owned();
-        let root = probe::ask(&name, move || fs::canonicalize(path))?;
+        let root = deadline::within(PROBE, "looking at the storage", move || wake(&path))?
+            .with_context(|| format!("look at the storage {}", root.display()))?;
         let table = mount::table()?;
         let Some(entry) = mount::covering(&table, &root).filter(|entry| entry.is_nfs()) else {
-            return Ok(Self { board: None, _alive: None });
+            return Ok(Self::nothing());
         };
         let board = Arc::new(Board {
             slots: [const { AtomicU64::new(0) }; SLOTS],
             look: AtomicU64::new(1),
             given_up: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            acting: Mutex::default(),
         });
         let (alive, ended) = mpsc::channel();
         let dog = Dog {
@@ -74,7 +99,7 @@ impl Watch {
             point: entry.mountpoint.clone(),
             source: entry.source.clone(),
             limit,
-            cx: cx.clone(),
+            owner: Box::new(owner.clone()),
         };
         thread::Builder::new()
             .name("watchdog".into())
@@ -85,6 +110,20 @@ impl Watch {
             })
             .context("start the watchdog of the storage")?;
         Ok(Self { board: Some(board), _alive: Some(alive) })
+    }
+
+    /// Watches no more: what the watchdog has begun is done when this returns, and it leaves alone whatever is mounted there
+    /// from now on. Operations that still come are refused.
+    pub fn end(&self) {
+        if let Some(board) = &self.board {
+            let _quiet = board.act();
+            board.give_up();
+        }
+    }
+
+    /// Whether there is a mount to watch.
+    pub const fn is_on_a_mount(&self) -> bool {
+        self.board.is_some()
     }
 
     /// Runs one operation under watch.
@@ -102,6 +141,66 @@ impl Watch {
         drop(operation);
         // A success counts for nothing either: nobody knows where it went.
         if board.is_given_up() { Err(Errno::EIO.into()) } else { result }
+    }
+
+    /// The same for an operation of several steps, which gives a sign of life between them; it is left behind on a thread of
+    /// its own where nothing ends it. The recovery of a lost `NFSv4` lease waits for its server even on a soft mount, and no
+    /// unmounting aborts that wait; only the end of the process does.
+    pub fn steps<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Pulse<'_>) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let Some(board) = &self.board else { return work(&Pulse { board: None, slot: None }) };
+        if board.is_given_up() {
+            return Err(Errno::EIO.into());
+        }
+        let (answer, answered) = mpsc::sync_channel(1);
+        let theirs = Arc::clone(board);
+        thread::Builder::new().name("storage".into()).spawn(move || {
+            let operation = Operation { slot: theirs.take_slot() };
+            let result = work(&Pulse { board: Some(&theirs), slot: operation.slot });
+            drop(operation);
+            // Fails only if nobody waits any more.
+            drop(answer.send(result));
+        })?;
+        loop {
+            match answered.recv_timeout(ABORT_EVERY) {
+                Ok(result) if !board.is_given_up() => return result,
+                Err(RecvTimeoutError::Timeout) if !board.lost.load(Ordering::Acquire) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other("the work on the storage panicked"));
+                }
+                // A success counts for nothing either: nobody knows where it went.
+                Ok(_) | Err(RecvTimeoutError::Timeout) => return Err(Errno::EIO.into()),
+            }
+        }
+    }
+}
+
+impl Pulse<'_> {
+    /// Whether the storage was not given up.
+    pub fn is_alive(&self) -> bool {
+        self.board.is_none_or(|board| !board.is_given_up())
+    }
+
+    /// The storage has answered and another step begins; an error if it was given up meanwhile.
+    pub fn beat(&self) -> io::Result<()> {
+        let Some(board) = self.board else { return Ok(()) };
+        if board.is_given_up() {
+            return Err(Errno::EIO.into());
+        }
+        if let Some(slot) = self.slot {
+            slot.store(board.look.load(Ordering::Relaxed), Ordering::Release);
+        }
+        Ok(())
+    }
+}
+
+/// Makes an automount happen, which may have gone to sleep since the storage was attached, and says what the path really is.
+fn wake(root: &Path) -> io::Result<PathBuf> {
+    match fs::symlink_metadata(root.join(".lifeboat-storage")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::canonicalize(root),
     }
 }
 
@@ -122,13 +221,22 @@ impl Board {
             .find(|slot| slot.compare_exchange(0, began, Ordering::AcqRel, Ordering::Relaxed).is_ok())
     }
 
-    fn is_hanging(&self) -> bool {
+    /// Whether an operation takes more than so many looks.
+    fn is_hanging(&self, looks: u32) -> bool {
         let look = self.look.load(Ordering::Relaxed);
         let since = |slot: &AtomicU64| match slot.load(Ordering::Acquire) {
             0 => 0,
             began => look.saturating_sub(began),
         };
-        self.slots.iter().any(|slot| since(slot) > u64::from(LOOKS))
+        self.slots.iter().any(|slot| since(slot) > u64::from(looks))
+    }
+
+    fn is_busy(&self) -> bool {
+        self.slots.iter().any(|slot| slot.load(Ordering::Acquire) != 0)
+    }
+
+    fn act(&self) -> MutexGuard<'_, ()> {
+        self.acting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn give_up(&self) {
@@ -154,21 +262,24 @@ struct Dog {
     point: PathBuf,
     source: String,
     limit: Duration,
-    cx: Cx,
+    owner: Box<dyn Owner>,
 }
 
 impl Dog {
     fn look(&self) {
         self.board.look.fetch_add(1, Ordering::Relaxed);
+        let _acting = self.board.act();
         if self.board.is_given_up() {
             return;
         }
-        if self.board.is_hanging() {
+        let looks = if self.owner.is_in_a_hurry() { HURRIED_LOOKS } else { LOOKS };
+        if self.board.is_hanging(looks) {
             self.board.give_up();
-            self.force_away();
+            self.force_away(self.limit * looks / LOOKS);
+            self.board.lost.store(true, Ordering::Release);
         } else if self.is_gone() {
             self.board.give_up();
-            self.cx.warn(format!(
+            self.owner.warn(format!(
                 "the storage on {} was unmounted by somebody while it was in use: nothing more is written there",
                 self.point.display()
             ));
@@ -184,23 +295,24 @@ impl Dog {
         })
     }
 
-    fn force_away(&self) {
+    fn force_away(&self, waited: Duration) {
         let point = self.point.display();
-        self.cx.warn(format!(
-            "the storage on {point} has not answered for {:.0?}: what waits for it is ended and the storage unmounted by force",
-            self.limit
+        self.owner.warn(format!(
+            "the storage on {point} has not answered for {waited:.0?}: what waits for it is ended and the storage unmounted by force"
         ));
-        // `MNT_FORCE` alone comes first: once the mount is out of the tree, there is no path left to abort it by.
+        // `MNT_FORCE` alone comes first: once the mount is out of the tree, there is no path left to abort it by. That is so
+        // for every operation under way, also for those that do not hang long enough yet.
         for _ in 0..ABORTS {
             // `EBUSY` is the expected answer: the operation that hangs uses the mount.
-            self.call(mount::abort).ok();
+            let stuck =
+                self.call(mount::abort).is_err_and(|error| error.os_error() == Some(Errno::ETIMEDOUT as i32));
             thread::sleep(ABORT_EVERY);
-            if !self.board.is_hanging() {
+            if stuck || !self.board.is_busy() {
                 break;
             }
         }
         if let Err(error) = self.call(mount::force_away) {
-            self.cx.warn(format!("unmount the dead storage on {point} by force: {error}"));
+            self.owner.warn(format!("unmount the dead storage on {point} by force: {error}"));
         }
     }
 
