@@ -16,7 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("hook", &["event", "error", "sys"]),
     ("dump", &["event", "error"]),
     ("schedule", &["error"]),
-    ("event", &["error"]),
+    ("event", &["error", "sys"]),
     ("sys", &["error"]),
     ("error", &[]),
 ];
