@@ -25,7 +25,7 @@ const EXPORTED: &str = "/mnt/export/data";
 const IMPATIENT: &str = "timeo=10,retrans=1";
 
 /// MiB of a site whose backup or restore takes long enough to be met in its middle.
-const SIZE: usize = 40;
+const SIZE: usize = 80;
 
 /// One export with its mount point; in the end the server is up again and nothing is mounted there.
 struct Share {
@@ -109,7 +109,13 @@ impl Share {
 
     /// Snapshots by the server's own count, which needs no mount.
     fn snapshots(&self) -> usize {
-        fs::read_dir(self.repository().join("snapshots")).unwrap().count()
+        let entries = fs::read_dir(self.repository().join("snapshots")).unwrap();
+        let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        #[allow(clippy::print_stdout)] // shown with a failure only
+        {
+            println!("in snapshots/ of {}: {names:?}", self.name);
+        }
+        names.len()
     }
 }
 
