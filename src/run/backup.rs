@@ -28,7 +28,8 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     let moment = Timestamp::now();
     let feeds = run.step(Step::Dump, || begin_all(job, cx))?;
     let snapshot = run.step(Step::Save, || opened.repo.save(contents(job, request, feeds, moment), cx))?;
-    run.step(Step::Verify, || verify(&opened.repo, &snapshot, cx))?;
+    run.commit();
+    run.step(Step::Verify, || verify(&opened.repo, &snapshot, &cx.shielded()))?;
     if !request.no_rotation {
         run.attempt(Step::Rotate, || maintenance::rotate(&opened, job, &snapshot, cx));
     }

@@ -69,6 +69,7 @@ pub fn check(job: &Job, spec: &CheckSpec, repair: bool, cx: &Cx) -> Result<(Chec
 /// Rotation after a backup. The backup's shared lock is given up for the exclusive one: whoever comes between is respected,
 /// and the rotation waits for the next run.
 pub(crate) fn rotate(opened: &Opened, job: &Job, fresh: &Snapshot, cx: &Cx) -> Result<()> {
+    cx.go_on()?;
     let mut verdicts = verdicts(&opened.repo, job)?;
     // With a clock that went back it may look like the oldest of all.
     for (_, verdict) in verdicts.iter_mut().filter(|(snapshot, _)| snapshot.id == fresh.id) {

@@ -56,7 +56,9 @@ impl<'a> Run<'a> {
     pub fn step<T>(&mut self, step: Step, body: impl FnOnce() -> Result<T>) -> Result<T> {
         self.cx.emit(What::StepStarted { step });
         let result = catch_unwind(AssertUnwindSafe(|| -> Result<T> {
-            self.cx.go_on()?;
+            if !self.committed {
+                self.cx.go_on()?;
+            }
             self.around.before(step, self.cx)?;
             self.strike(step)?;
             body()
@@ -119,7 +121,7 @@ impl<'a> Run<'a> {
         self.step(step, || alter(subject))
     }
 
-    /// Changes stay from here on.
+    /// What was done stays from here on, and a cancel does not end the run any more: who asked to stop is told what there is.
     pub fn commit(&mut self) {
         self.committed = true;
     }

@@ -118,3 +118,37 @@ fn a_restore_that_fails_anywhere_leaves_the_site_as_it_was() {
         }
     }
 }
+
+/// Cancels when this step begins.
+struct CancelAt(Step, lifeboat::event::Cancel);
+
+impl lifeboat::event::Sink for CancelAt {
+    fn take(&self, event: &lifeboat::event::Event) {
+        if matches!(&event.what, lifeboat::event::What::StepStarted { step } if *step == self.0) {
+            self.1.cancel();
+        }
+    }
+}
+
+/// "Cancelled" means that there is no snapshot; once there is one, the run says so instead.
+#[test]
+fn a_cancel_never_denies_a_snapshot_that_is_there() {
+    let world = World::new("databases: []");
+    world.write("file", "content");
+    world.init();
+    let job = world.job();
+    for step in [Step::Open, Step::Lock, Step::Dump, Step::Save, Step::Verify, Step::Rotate] {
+        let before = world.snapshots().len();
+        let cancel = lifeboat::event::Cancel::default();
+        let sink = std::sync::Arc::new(CancelAt(step, cancel.clone()));
+        let cx = Cx::new("test", cancel, vec![sink]);
+        let request = BackupRequest::default();
+        let (result, state) = run::execute(RunKind::Backup, &job, "test", &cx, || {
+            run::backup(&job, &request, &cx).map(|snapshot| (snapshot, None))
+        });
+        let saved = world.snapshots().len() - before;
+        let cancelled = state.outcome == Some(lifeboat::event::Outcome::Cancelled);
+        assert_eq!((saved == 0, saved == 0), (cancelled, result.is_err()), "{step:?}");
+        assert_eq!(fs::read_dir(world.repository().join("locks")).unwrap().count(), 0);
+    }
+}
