@@ -6,7 +6,9 @@
 mod aside;
 mod catalog;
 mod column;
+mod crew;
 mod cut;
+mod definition;
 mod encode;
 mod fault;
 mod feed;

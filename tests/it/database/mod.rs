@@ -3,6 +3,7 @@
 mod fingerprint;
 mod mysql;
 mod mysql_faults;
+mod mysql_load;
 mod mysql_swap;
 mod sqlite;
 
