@@ -186,13 +186,20 @@ fn contains(text: &[u8], wanted: &[u8]) -> bool {
 
 /// Sequences that a default asks are printed with their schema, the only name in a table's definition that is.
 pub(super) fn in_schema(ddl: &[u8], from: &str, to: &str) -> Vec<u8> {
-    let wanted = format!("nextval({}.", quote(from)).into_bytes();
-    let instead = format!("nextval({}.", quote(to)).into_bytes();
-    let mut changed = Vec::with_capacity(ddl.len());
-    let mut rest = ddl;
-    while let Some(at) = rest.windows(wanted.len()).position(|window| window == wanted) {
+    replace(ddl, &format!("nextval({}.", quote(from)), &format!("nextval({}.", quote(to)))
+}
+
+/// The definition for whatever schema it is loaded into.
+pub(super) fn unqualified(ddl: &[u8], schema: &str) -> Vec<u8> {
+    replace(ddl, &format!("nextval({}.", quote(schema)), "nextval(")
+}
+
+fn replace(text: &[u8], wanted: &str, instead: &str) -> Vec<u8> {
+    let mut changed = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.windows(wanted.len()).position(|window| window == wanted.as_bytes()) {
         changed.extend_from_slice(&rest[..at]);
-        changed.extend_from_slice(&instead);
+        changed.extend_from_slice(instead.as_bytes());
         rest = &rest[at + wanted.len()..];
     }
     changed.extend_from_slice(rest);
