@@ -39,7 +39,7 @@ fn a_storm_of_definitions_makes_no_wrong_dump() {
                 }
             }
         });
-        for round in 0..25 {
+        for round in 0..15 {
             match collect(&*database, &Cx::silent()) {
                 Ok((shelf, summary)) => {
                     good += 1;
@@ -60,7 +60,7 @@ fn a_storm_of_definitions_makes_no_wrong_dump() {
         }
         stop.store(true, Ordering::SeqCst);
     });
-    assert_eq!(good + refused, 25);
+    assert_eq!(good + refused, 15);
     collect(&*database, &Cx::silent()).expect("after the storm");
 }
 
@@ -114,7 +114,7 @@ fn a_server_that_crashes_during_the_swap_goes_on_or_back() {
     let live = fingerprint::of(&server, "shop");
     let copy = database.load_aside(&shelf, TOKEN, &Cx::silent()).expect("load");
     let mut broken_off = 0;
-    for delay in [2, 9, 17, 26, 40, 60] {
+    for delay in [3, 15, 40] {
         let swapped = std::thread::scope(|scope| {
             let swap = scope.spawn(|| database.swap_in(&copy, &Cx::silent()));
             std::thread::sleep(Duration::from_millis(delay));
@@ -134,34 +134,38 @@ fn a_server_that_crashes_during_the_swap_goes_on_or_back() {
 }
 
 #[test]
-fn a_row_of_64_megabytes_passes_either_way() {
+fn a_row_of_64_megabytes_passes() {
     let server = MariaDb::start();
     server.sql("", "CREATE DATABASE shop; USE shop; CREATE TABLE t (id INT PRIMARY KEY, b LONGBLOB); INSERT INTO t VALUES (1, REPEAT(0xFF00, 33554432)), (2, 'small')");
     let database = engine(server.spec("shop"));
     let (shelf, summary) = collect(&*database, &Cx::silent()).expect("dump");
     assert!(summary.bytes > 64 << 20);
-    for (infile, token) in [(1, "aaaaaaaa"), (0, "bbbbbbbb")] {
-        server.sql("", &format!("SET GLOBAL local_infile={infile}"));
-        let copy = database.load_aside(&shelf, token, &Cx::silent()).expect("load");
-        let sum = |schema: &str| server.sql(schema, "SELECT id, LENGTH(b), SHA2(b, 256) FROM t");
-        assert_eq!(sum("shop"), sum(&copy.side));
-        database.discard(&copy, &Cx::silent()).expect("discard");
-    }
+    let copy = database.load_aside(&shelf, TOKEN, &Cx::silent()).expect("load");
+    let sum = |schema: &str| server.sql(schema, "SELECT id, LENGTH(b), SHA2(b, 256) FROM t");
+    assert_eq!(sum("shop"), sum(&copy.side));
 }
 
+/// Most of the time goes into making them.
+const TABLES: u64 = 500;
+
 #[test]
-fn two_thousand_tables_go_there_and_back() {
-    let server = MariaDb::start_with(&["--innodb-file-per-table=0", "--table-open-cache=4000"]);
-    let tables = (0..2000).map(|n| format!("CREATE TABLE t{n} (id INT PRIMARY KEY, v TEXT, KEY v (v(9))); INSERT INTO t{n} VALUES ({n}, 'x');"));
+fn hundreds_of_tables_go_there_and_back() {
+    let server = MariaDb::start_with(&[
+        "--innodb-file-per-table=0",
+        "--innodb-flush-method=nosync",
+        "--sync-frm=0",
+        "--table-open-cache=4000",
+    ]);
+    let tables = (0..TABLES).map(|n| format!("CREATE TABLE t{n} (id INT PRIMARY KEY, v TEXT, KEY v (v(9))); INSERT INTO t{n} VALUES ({n}, 'x');"));
     server.sql("", &format!("CREATE DATABASE shop; USE shop; {}", tables.collect::<String>()));
     let database = engine(server.spec("shop"));
     let (shelf, summary) = collect(&*database, &Cx::silent()).expect("dump");
-    assert_eq!((summary.tables, summary.rows), (2000, 2000));
+    assert_eq!((summary.tables, summary.rows), (TABLES, TABLES));
     server.sql("shop", "DROP TABLE t7; DELETE FROM t8");
     let copy = database.load_aside(&shelf, TOKEN, &Cx::silent()).expect("load");
     database.swap_in(&copy, &Cx::silent()).expect("swap in");
     let count = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema='shop'";
-    assert_eq!(server.sql("", count).trim(), "2000");
+    assert_eq!(server.sql("", count).trim(), TABLES.to_string());
     assert_eq!(server.sql("shop", "SELECT id FROM t7 UNION SELECT id FROM t8 ORDER BY 1"), "7\n8\n");
 }
 
