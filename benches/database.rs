@@ -38,7 +38,7 @@ impl Shelf for Memory {
 }
 
 fn main() {
-    let megabytes = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(200);
+    let megabytes = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(200);
     let server = MariaDb::start_with(&["--innodb-buffer-pool-size=512M", "--innodb-log-file-size=256M"]);
     generate(&server, megabytes);
     let database = open(&DatabaseSpec::Mysql(server.spec("shop")));
