@@ -52,7 +52,7 @@ pub(super) enum Command {
     Check(Check),
     /// List what a snapshot holds
     Ls(Ls),
-    /// Write a file of a snapshot to stdout
+    /// Write a file of a snapshot to stdout, or its database as SQL
     Dump(Dump),
     /// Show what differs between two snapshots
     Diff(Diff),
@@ -191,8 +191,15 @@ pub(super) struct Ls {
 pub(super) struct Dump {
     /// A snapshot's id, a time, or latest
     pub(super) snapshot: String,
-    /// The file's path in the snapshot
-    pub(super) path: PathBuf,
+    /// The file's path in the snapshot; with `--sql`, one table instead of all
+    #[arg(value_name = "PATH|TABLE", required_unless_present = "sql")]
+    pub(super) path: Option<PathBuf>,
+    /// The database as SQL that the stock client loads
+    #[arg(long)]
+    pub(super) sql: bool,
+    /// Which database, if the snapshot has several
+    #[arg(long, value_name = "NAME", requires = "sql")]
+    pub(super) database: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,13 @@
-//! `lifeboat ls`, `dump` and `diff`.
+//! `lifeboat ls` and `diff`.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::args::{Diff, Dump, Ls};
+use super::args::{Diff, Ls};
 use super::output::{bytes, count, printable, table};
 use super::{Done, SUCCESS, Session};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Cx;
 use crate::repo::{ChangeKind, Entry, Mode, Repo, Snapshot};
 use crate::run::{self, Job};
@@ -43,27 +43,6 @@ pub(super) fn ls(session: &Session<'_>, args: &Ls) -> Done {
             ]
         });
         writeln!(out, "{}", table(&["Mode", "Owner", "Size", "Time", "Path"], &[2], rows))
-    })
-}
-
-pub(super) fn dump(session: &Session<'_>, args: &Dump) -> Done {
-    let job = session.repository_job()?;
-    let cx = session.quiet_cx();
-    run::with_repo(&job, Mode::Shared, "dump", &cx, |repo| {
-        let snapshot = chosen(repo, &args.snapshot, &job, &cx)?;
-        let reader = repo.reader()?;
-        let node = reader.node(&snapshot, &args.path)?;
-        if !node.is_file() {
-            return Err(Error::usage(format!(
-                "{} is not a file in snapshot {}",
-                args.path.display(),
-                snapshot.short_id()
-            ))
-            .with_remedy("`lifeboat restore --to DIR --include PATTERN` brings back directories"));
-        }
-        let mut out = std::io::stdout().lock();
-        reader.write(&node, &mut out)?;
-        Ok(SUCCESS)
     })
 }
 
@@ -106,7 +85,7 @@ pub(super) const fn mark(kind: ChangeKind) -> char {
 }
 
 /// The snapshot that a person named in whatever way.
-fn chosen(repo: &Repo, text: &str, job: &Job, cx: &Cx) -> Result<Snapshot> {
+pub(super) fn chosen(repo: &Repo, text: &str, job: &Job, cx: &Cx) -> Result<Snapshot> {
     let wanted = Wanted::parse(text, jiff::Timestamp::now(), &job.zone)?;
     run::choose(repo, &wanted, job, cx)
 }

@@ -7,6 +7,7 @@ mod browse;
 mod config;
 mod demo;
 mod doctor;
+mod dump;
 mod init;
 mod key;
 mod maintain;
@@ -82,7 +83,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Forget(args) => maintain::forget(session, args),
         Command::Check(args) => maintain::check(session, args),
         Command::Ls(args) => browse::ls(session, args),
-        Command::Dump(args) => browse::dump(session, args),
+        Command::Dump(args) => dump::dump(session, args),
         Command::Diff(args) => browse::diff(session, args),
         Command::Doctor => doctor::doctor(session),
         Command::Key { action } => key::key(session, action),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 
 use super::read::check_pattern;
-use super::shape::{Config, Database, Mount, SiteKind, Storage};
-use crate::database::{DatabaseSpec, MysqlAddress, MysqlSpec, SqliteSpec};
+use super::shape::{Config, Database, Mount, SiteKind, Storage, Tls};
+use crate::database::{self, DatabaseSpec, MysqlAddress, MysqlSpec, SqliteSpec};
 use crate::error::{Context, Error, Result};
 use crate::hook::HookSpec;
 use crate::repo::RepoSpec;
@@ -191,17 +191,23 @@ fn nothing_to_borrow(number: usize) -> Error {
 
 /// An entry with a user stands for itself.
 fn complete(database: &Database, number: usize) -> Result<MysqlSpec> {
-    let Database::Mysql { name: Some(name), host, user: Some(user), password } = database else {
+    let Database::Mysql { name: Some(name), host, user: Some(user), password, tls } = database else {
         return Err(Error::usage(format!("databases[{number}] has no name")));
     };
     let password = password.as_ref().map(|password| password.resolve(&password_key(number))).transpose()?;
     let address = host.clone().unwrap_or(MysqlAddress::DefaultSocket);
-    Ok(MysqlSpec { schema: name.clone(), address, user: user.clone(), password })
+    Ok(MysqlSpec {
+        schema: name.clone(),
+        address,
+        user: user.clone(),
+        password,
+        tls: encryption(tls.as_ref()),
+    })
 }
 
 /// An entry without a user takes from the site whatever it leaves out.
 fn borrowed(database: &Database, number: usize, site: &WordPress) -> Result<MysqlSpec> {
-    let Database::Mysql { name, host, password, .. } = database else { return of_site(site) };
+    let Database::Mysql { name, host, password, tls, .. } = database else { return of_site(site) };
     Ok(MysqlSpec {
         schema: name.clone().map_or_else(|| site.name(), Ok)?,
         address: host.clone().map_or_else(|| site.host().map(address), Ok)?,
@@ -210,6 +216,7 @@ fn borrowed(database: &Database, number: usize, site: &WordPress) -> Result<Mysq
             Some(password) => Some(password.resolve(&password_key(number))?),
             None => site.password()?,
         },
+        tls: encryption(tls.as_ref()),
     })
 }
 
@@ -219,6 +226,14 @@ fn of_site(site: &WordPress) -> Result<MysqlSpec> {
         address: address(site.host()?),
         user: site.user()?,
         password: site.password()?,
+        tls: None,
+    })
+}
+
+fn encryption(tls: Option<&Tls>) -> Option<database::Tls> {
+    tls.map(|tls| {
+        let Tls { ca, cert, key, verify } = tls.clone();
+        database::Tls { ca, cert, key, verify }
     })
 }
 

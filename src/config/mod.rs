@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 pub use problem::{Problem, Problems};
 pub use secret::SecretRef;
-pub use shape::{Config, Database, Hook, Mount, Repository, Retention, Site, SiteKind, Storage};
+pub use shape::{Config, Database, Hook, Mount, Repository, Retention, Site, SiteKind, Storage, Tls};
 pub use starter::{Starter, name_of, starter};
 
 use problem::Findings;

@@ -6,7 +6,7 @@ use ignore::gitignore::GitignoreBuilder;
 use jiff::tz::TimeZone;
 
 use super::secret::{self, Privacy, SecretRef};
-use super::shape::{Config, Database, Mount, Repository, Retention, Site, SiteKind, Storage};
+use super::shape::{Config, Database, Mount, Repository, Retention, Site, SiteKind, Storage, Tls};
 use super::walk::{At, Table};
 use super::{hooks, host};
 use crate::schedule::cron::Cron;
@@ -143,7 +143,7 @@ fn databases(at: &At<'_>, privacy: &Privacy) -> Option<Vec<Database>> {
 }
 
 fn database(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
-    let every_key = ["type", "name", "host", "user", "password", "path"];
+    let every_key = ["type", "name", "host", "user", "password", "tls", "path"];
     let kinds = [("mysql", true), ("sqlite", false)];
     let mysql_kind = kind(at, &every_key, &kinds, "write type: mysql (also for MariaDB) or type: sqlite")?;
     if mysql_kind { mysql(at, privacy) } else { sqlite(at) }
@@ -156,7 +156,7 @@ fn sqlite(at: &At<'_>) -> Option<Database> {
 }
 
 fn mysql(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
-    let table = at.table(&["type", "name", "host", "user", "password"])?;
+    let table = at.table(&["type", "name", "host", "user", "password", "tls"])?;
     let text = |at: &At<'_>| at.text().map(str::to_owned);
     let user = optional(&table, "user", text);
     if matches!(user, Ok(Some(_))) {
@@ -175,7 +175,26 @@ fn mysql(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
         address
     });
     let password = optional(&table, "password", |at| secret::read(at, privacy));
-    Some(Database::Mysql { name: name.ok()?, host: host.ok()?, user: user.ok()?, password: password.ok()? })
+    let tls = optional(&table, "tls", tls);
+    Some(Database::Mysql {
+        name: name.ok()?,
+        host: host.ok()?,
+        user: user.ok()?,
+        password: password.ok()?,
+        tls: tls.ok()?,
+    })
+}
+
+fn tls(at: &At<'_>) -> Option<Tls> {
+    let table = at.table(&["ca", "cert", "key", "verify"])?;
+    let file = |key| optional(&table, key, At::absolute_path);
+    let (ca, cert, key) = (file("ca"), file("cert"), file("key"));
+    let verify = optional(&table, "verify", At::yes_no);
+    if table.get("cert").is_some() != table.get("key").is_some() {
+        at.complain("has only one of cert and key", "write both, or none of them");
+        return None;
+    }
+    Some(Tls { ca: ca.ok()?, cert: cert.ok()?, key: key.ok()?, verify: verify.ok()?.unwrap_or(true) })
 }
 
 fn storage_section(at: &At<'_>, files: Option<&Path>) -> Option<Storage> {

@@ -75,9 +75,26 @@ pub enum Database {
         user: Option<String>,
         /// Left out beside a `user`: none, the server knows the user by its socket.
         password: Option<SecretRef>,
+        /// Left out: the connection is not encrypted.
+        tls: Option<Tls>,
     },
     /// A database file.
     Sqlite { path: PathBuf },
+}
+
+/// How the connection to a database server is encrypted.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Tls {
+    /// File with the certificates of who signs the server's; left out: the well-known authorities.
+    pub ca: Option<PathBuf>,
+    /// File with the certificate by which the server knows this client.
+    pub cert: Option<PathBuf>,
+    /// File with the private key of `cert`.
+    pub key: Option<PathBuf>,
+    /// Whether the server's certificate must be right, and made out to `host`; default true.
+    #[schemars(default)]
+    pub verify: bool,
 }
 
 /// Where the backups are kept.

@@ -141,6 +141,14 @@ impl<'a> At<'a> {
         None
     }
 
+    pub(super) fn yes_no(&self) -> Option<bool> {
+        if let Value::Bool(yes) = self.node.value {
+            return Some(yes);
+        }
+        self.wrong_type("true or false", "write true or false, without quotes");
+        None
+    }
+
     pub(super) fn whole_number(&self, range: RangeInclusive<u32>, remedy: &str) -> Option<u32> {
         let number = match &self.node.value {
             Value::Number(text) => text.parse().ok().filter(|number| range.contains(number)),

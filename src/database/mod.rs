@@ -4,12 +4,13 @@ mod filename;
 mod mysql;
 mod sqlite;
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::dump::{Feed, Shelf};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Cx;
 use crate::sys::secret::Secret;
 
@@ -28,6 +29,22 @@ pub fn open(spec: &DatabaseSpec) -> Box<dyn Database> {
     }
 }
 
+/// Writes a dump as SQL for the stock client, or one table of it; says whether everything that the database had is in it.
+/// `engine` is what the snapshot's manifest calls it.
+pub fn render_sql(
+    engine: &str,
+    shelf: &dyn Shelf,
+    table: Option<&str>,
+    out: &mut dyn Write,
+    cx: &Cx,
+) -> Result<bool> {
+    match engine {
+        "mysql" => mysql::render(shelf, table, out, cx),
+        other => Err(Error::usage(format!("a dump of kind {other} is no SQL"))
+            .with_remedy("`lifeboat ls` shows its files, `lifeboat dump SNAPSHOT PATH` writes one of them")),
+    }
+}
+
 /// One schema on a `MariaDB` or `MySQL` server.
 #[derive(Clone, Debug)]
 pub struct MysqlSpec {
@@ -35,6 +52,20 @@ pub struct MysqlSpec {
     pub address: MysqlAddress,
     pub user: String,
     pub password: Option<Secret>,
+    /// Left out: not encrypted.
+    pub tls: Option<Tls>,
+}
+
+/// How a connection to a server is encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Who signed the server's certificate; left out: any of the well-known authorities.
+    pub ca: Option<PathBuf>,
+    /// By what the server knows us.
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    /// Whether the server's certificate must be right.
+    pub verify: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ const NO_RESERVE: &str = "--loose-innodb-buffer-pool-size-max=128M";
 pub(crate) struct MariaDb {
     directory: TempDir,
     server: Child,
+    options: Vec<String>,
 }
 
 impl MariaDb {
@@ -42,22 +43,27 @@ impl MariaDb {
             .output()
             .expect("run mariadb-install-db");
         assert!(installed.status.success(), "mariadb-install-db: {installed:?}");
-        let log = File::create(directory.path().join("log")).expect("create a log");
-        let server = Command::new("mariadbd")
+        let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
+        let server = Self::spawn(directory.path(), &options);
+        let started = Self { directory, server, options };
+        started.wait();
+        started
+    }
+
+    fn spawn(directory: &Path, options: &[String]) -> Child {
+        let log = File::create(directory.join("log")).expect("create a log");
+        Command::new("mariadbd")
             .args(["--no-defaults", "--user=root", "--skip-networking", "--innodb-flush-log-at-trx-commit=0"])
             .args(["--innodb-buffer-pool-size=96M", "--max-allowed-packet=256M", NO_RESERVE])
-            .arg(format!("--datadir={}", data.display()))
-            .arg(format!("--socket={}", directory.path().join("sock").display()))
-            .arg(format!("--tmpdir={}", directory.path().display()))
-            .arg(format!("--pid-file={}", directory.path().join("pid").display()))
+            .arg(format!("--datadir={}", directory.join("data").display()))
+            .arg(format!("--socket={}", directory.join("sock").display()))
+            .arg(format!("--tmpdir={}", directory.display()))
+            .arg(format!("--pid-file={}", directory.join("pid").display()))
             .args(options)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .expect("start mariadbd");
-        let started = Self { directory, server };
-        started.wait();
-        started
+            .expect("start mariadbd")
     }
 
     fn wait(&self) {
@@ -81,6 +87,7 @@ impl MariaDb {
         MysqlSpec {
             schema: schema.to_owned(),
             address: MysqlAddress::Socket(self.socket()),
+            tls: None,
             user: "root".to_owned(),
             password: None,
         }
@@ -133,6 +140,21 @@ impl MariaDb {
     pub(crate) fn kill(&mut self) {
         self.server.kill().expect("kill mariadbd");
         self.server.wait().expect("wait for mariadbd");
+    }
+}
+
+impl MariaDb {
+    /// Ends the server as a crash would, from wherever this is called.
+    pub(crate) fn crash(&self) {
+        let killed = Command::new("kill").args(["-9", &self.server.id().to_string()]).status();
+        assert!(killed.expect("run kill").success());
+    }
+
+    /// Starts the server again after its end.
+    pub(crate) fn restart(&mut self) {
+        self.server.wait().expect("wait for mariadbd");
+        self.server = Self::spawn(self.directory.path(), &self.options);
+        self.wait();
     }
 }
 

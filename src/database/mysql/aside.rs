@@ -1,9 +1,14 @@
 //! A dump loaded into a schema of its own beside the live one, proven equal, and removed again on any error.
 
+use std::sync::atomic::AtomicU64;
+
+use super::crew::{self, Whistle};
+use super::definition::{Split, in_schema};
 use super::fault::{During, code_of, is_change, text_of};
 use super::intake::{self, Intake};
 use super::link::Link;
 use super::load::{Filling, choose};
+use super::manifest::TableEntry;
 use super::names::{beside, hex_literal, qualified, quote};
 use super::objects::{Object, ObjectKind};
 use super::record::Record;
@@ -15,6 +20,9 @@ use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 
 const PATIENCE: Patience = Patience(60);
+
+/// Bytes of rows from which on a separate statement for the indexes costs less than it saves.
+const WORTH_WAITING: u64 = 1 << 20;
 
 /// The server cannot prepare this kind of statement.
 const NOT_PREPARABLE: u16 = 1295;
@@ -39,7 +47,7 @@ pub(super) fn load(spec: &MysqlSpec, shelf: &dyn Shelf, token: &str, cx: &Cx) ->
     pin_for_loading(&mut link, PATIENCE)?;
     create_schema(&mut link, &copy.side, &intake)?;
     guard.armed = true;
-    fill(&mut link, &copy, shelf, &intake, cx)?;
+    fill(spec, &mut link, &copy, shelf, &intake, cx)?;
     guard.armed = false;
     copy.tables = intake.manifest.tables.len() as u64;
     copy.rows = intake.manifest.rows();
@@ -54,39 +62,66 @@ fn create_schema(link: &mut Link, schema: &str, intake: &Intake) -> Result<()> {
         .remedy("the database user needs the rights CREATE and DROP on schemas beside its own")
 }
 
-fn fill(link: &mut Link, copy: &SideCopy, shelf: &dyn Shelf, intake: &Intake, cx: &Cx) -> Result<()> {
+fn fill(
+    spec: &MysqlSpec,
+    link: &mut Link,
+    copy: &SideCopy,
+    shelf: &dyn Shelf,
+    intake: &Intake,
+    cx: &Cx,
+) -> Result<()> {
     let schema = &copy.side;
     link.run(format!("USE {}", quote(schema))).during(format!("use schema {schema:?}"))?;
     let sequences = of_kind(intake, |kind| kind == ObjectKind::Sequence);
     recreate::create(link, schema, &sequences, cx)?;
-    for (table, ddl) in std::iter::zip(&intake.manifest.tables, &intake.tables) {
-        let ddl = in_schema(ddl, &intake.manifest.schema, schema);
-        link.run(ddl).during(format!("create table {:?}", table.name))?;
+    let splits: Vec<_> = std::iter::zip(&intake.manifest.tables, &intake.tables)
+        .map(|(table, ddl)| split(table, &in_schema(ddl, &intake.manifest.schema, schema)))
+        .collect();
+    for (table, split) in std::iter::zip(&intake.manifest.tables, &splits) {
+        link.run(split.create.as_slice()).during(format!("create table {:?}", table.name))?;
     }
     try_objects(link, schema, intake, cx)?;
-    let way = choose(link)?;
-    let mut filling = Filling { shelf, schema, way, done: 0, total: intake.manifest.rows() };
-    for table in &intake.manifest.tables {
-        filling.table(link, table, cx)?;
-    }
+    let filling =
+        Filling { shelf, schema, way: choose(link)?, done: AtomicU64::new(0), total: intake.manifest.rows() };
+    let mut work: Vec<_> = std::iter::zip(&intake.manifest.tables, &splits).collect();
+    // Whatever begins last should be short: then no connection waits long for the other.
+    work.sort_by_key(|(table, _)| std::cmp::Reverse(table.bytes));
+    let fill_one = |link: &mut Link, (table, split): (&TableEntry, &Split), whistle: &Whistle<'_>| {
+        filling.table(link, table, whistle, cx)?;
+        whistle.go_on()?;
+        add_indexes(link, schema, table, split)
+    };
+    crew::share(spec, (link, schema, PATIENCE), work, fill_one, cx)?;
+    add_foreign_keys(link, intake, &splits, schema)?;
     let same_version = server::facts(link)?.version == intake.manifest.version;
-    verify::compare(link, schema, intake, same_version, cx).context("verify the restored copy")?;
+    verify::compare(spec, (link, schema, PATIENCE), intake, same_version, cx)
+        .context("verify the restored copy")?;
     record(link, schema, intake)
 }
 
-/// Sequences that a default asks are printed with their schema, the only name in a table's definition that is.
-pub(super) fn in_schema(ddl: &[u8], from: &str, to: &str) -> Vec<u8> {
-    let wanted = format!("nextval({}.", quote(from)).into_bytes();
-    let instead = format!("nextval({}.", quote(to)).into_bytes();
-    let mut changed = Vec::with_capacity(ddl.len());
-    let mut rest = ddl;
-    while let Some(at) = rest.windows(wanted.len()).position(|window| window == wanted) {
-        changed.extend_from_slice(&rest[..at]);
-        changed.extend_from_slice(&instead);
-        rest = &rest[at + wanted.len()..];
+/// Which parts of a table come after its rows.
+fn split(table: &TableEntry, ddl: &[u8]) -> Split {
+    // Other engines build indexes as well row by row, or have none; a table with a history may not be altered.
+    if table.engine != "innodb" || table.versioned {
+        return Split::whole(ddl);
     }
-    changed.extend_from_slice(rest);
-    changed
+    Split::of(ddl, table.bytes >= WORTH_WAITING)
+}
+
+fn add_indexes(link: &mut Link, schema: &str, table: &TableEntry, split: &Split) -> Result<()> {
+    for sql in split.index_statements(&qualified(schema, &table.name)) {
+        link.run(sql).during(format!("add the indexes of table {:?}", table.name))?;
+    }
+    Ok(())
+}
+
+fn add_foreign_keys(link: &mut Link, intake: &Intake, splits: &[Split], schema: &str) -> Result<()> {
+    for (table, split) in std::iter::zip(&intake.manifest.tables, splits) {
+        if let Some(sql) = split.foreign_statement(&qualified(schema, &table.name)) {
+            link.run(sql).during(format!("add the foreign keys of table {:?}", table.name))?;
+        }
+    }
+    Ok(())
 }
 
 fn of_kind(intake: &Intake, wanted: impl Fn(ObjectKind) -> bool) -> Vec<&Object> {

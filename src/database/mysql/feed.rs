@@ -280,6 +280,7 @@ fn difference(before: &Definitions, after: &Definitions) -> Option<String> {
     first_difference(&tables(before), &tables(after))
         .map(|name| format!("table {name}"))
         .or_else(|| first_difference(&objects(before), &objects(after)))
+        .or_else(|| first_difference(&before.births, &after.births).map(|name| format!("table {name}")))
 }
 
 fn first_difference<T: PartialEq>(before: &[(String, T)], after: &[(String, T)]) -> Option<String> {

@@ -39,7 +39,8 @@ pub(super) fn load(
     batch.send(link, table)
 }
 
-struct Batch {
+/// Rows on their way into one statement.
+pub(super) struct Batch {
     head: Vec<u8>,
     sql: Vec<u8>,
     rows: u64,
@@ -47,16 +48,17 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(target: &Target, full: usize) -> Self {
+    pub(super) fn new(target: &Target, full: usize) -> Self {
         let head = format!("INSERT INTO {} ({}) VALUES ", target.table, target.column_list()).into_bytes();
         Self { head, sql: Vec::new(), rows: 0, full }
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.sql.len() >= self.full
     }
 
-    fn push(&mut self, target: &Target, line: &[u8], table: &TableEntry) -> Result<()> {
+    /// A line of a file, without its newline.
+    pub(super) fn push(&mut self, target: &Target, line: &[u8], table: &TableEntry) -> Result<()> {
         if self.rows == 0 {
             self.sql.extend_from_slice(&self.head);
         } else {
@@ -86,12 +88,14 @@ impl Batch {
         if columns.next().is_some() { Err(misshapen(table)) } else { Ok(()) }
     }
 
-    fn send(&mut self, link: &mut Link, table: &TableEntry) -> Result<()> {
+    /// The statement and the number of its rows; `None` if there are none.
+    pub(super) fn take(&mut self) -> Option<(Vec<u8>, u64)> {
         let rows = std::mem::take(&mut self.rows);
-        if rows == 0 {
-            return Ok(());
-        }
-        let sql = std::mem::take(&mut self.sql);
+        (rows > 0).then(|| (std::mem::take(&mut self.sql), rows))
+    }
+
+    fn send(&mut self, link: &mut Link, table: &TableEntry) -> Result<()> {
+        let Some((sql, rows)) = self.take() else { return Ok(()) };
         link.run(sql).during(format!("insert the rows of table {:?}", table.name))?;
         let loaded = link.loaded();
         account(link, table, &loaded, rows)

@@ -41,9 +41,11 @@ impl Link {
     pub(super) fn open(spec: &MysqlSpec, schema: Option<&str>) -> Result<Self> {
         let runtime =
             Builder::new_current_thread().enable_all().build().context("start the database runtime")?;
+        let tls = super::tls::options(spec)
+            .with_context(|| format!("prepare the connection to {}", address_text(&spec.address)))?;
         let mut last = None;
         for place in places(&spec.address) {
-            match attempt(&runtime, options(spec, &place, schema)) {
+            match attempt(&runtime, options(spec, &place, schema).ssl_opts(tls.clone())) {
                 Ok(conn) => return Ok(Self { conn, runtime }),
                 Err(Refusal::Server(error)) => return Err(explain(spec, &place, &error)),
                 Err(Refusal::Unreachable(why)) => last = Some((place, why)),
@@ -205,6 +207,7 @@ fn unreachable(spec: &MysqlSpec, last: Option<(MysqlAddress, String)>) -> Error 
             SOCKETS.join(", ")
         ),
     };
-    Error::failed(text)
-        .with_remedy("check that the server runs and that the address in the configuration is right")
+    let remedy = super::tls::remedy(spec)
+        .unwrap_or("check that the server runs and that the address in the configuration is right");
+    Error::failed(text).with_remedy(remedy)
 }

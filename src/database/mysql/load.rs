@@ -1,8 +1,11 @@
 //! The rows of a dump put into the tables of a side schema, with an account of every single row.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use mysql_async::Row;
 
 use super::column::{Column, Kind};
+use super::crew::Whistle;
 use super::fault::During;
 use super::infile;
 use super::insert;
@@ -40,16 +43,23 @@ pub(super) struct Filling<'a> {
     pub shelf: &'a dyn Shelf,
     pub schema: &'a str,
     pub way: Way,
-    pub done: u64,
+    /// Rows that all connections together have put in.
+    pub done: AtomicU64,
     pub total: u64,
 }
 
 impl Filling<'_> {
     /// Loads all rows of a table; whatever the server did differently from the manifest is an error.
-    pub(super) fn table(&mut self, link: &mut Link, table: &TableEntry, cx: &Cx) -> Result<()> {
+    pub(super) fn table(
+        &self,
+        link: &mut Link,
+        table: &TableEntry,
+        whistle: &Whistle<'_>,
+        cx: &Cx,
+    ) -> Result<()> {
         session::as_values(link).during("set the character set")?;
         for portion in portions(&table.files) {
-            cx.go_on()?;
+            whistle.go_on()?;
             link.run("START TRANSACTION").during("begin a transaction")?;
             let rows: u64 = portion.iter().map(|file| file.rows).sum();
             match self.way {
@@ -57,8 +67,8 @@ impl Filling<'_> {
                 Way::Insert => insert::load(self.shelf, link, self.schema, table, portion, cx)?,
             }
             link.run("COMMIT").during(format!("commit the rows of table {:?}", table.name))?;
-            self.done += rows;
-            cx.progress(self.done, Some(self.total), Unit::Rows);
+            let done = self.done.fetch_add(rows, Ordering::SeqCst) + rows;
+            cx.progress(done, Some(self.total), Unit::Rows);
         }
         session::as_definitions(link).during("set the character set")
     }

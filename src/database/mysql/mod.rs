@@ -6,7 +6,9 @@
 mod aside;
 mod catalog;
 mod column;
+mod crew;
 mod cut;
+mod definition;
 mod encode;
 mod fault;
 mod feed;
@@ -24,16 +26,20 @@ mod reader;
 mod readme;
 mod record;
 mod recreate;
+mod render;
 mod rights;
 mod row;
 mod server;
 mod session;
 mod snapshot;
 mod swap;
+mod tls;
 mod verify;
+mod views;
 
 use std::path::PathBuf;
 
+pub(super) use self::render::render;
 use super::{Database, MysqlAddress, MysqlSpec, SideCopy};
 use crate::dump::{Feed, Shelf};
 use crate::error::Result;

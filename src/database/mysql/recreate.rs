@@ -115,23 +115,25 @@ fn create_one(link: &mut Link, object: &Object, cx: &Cx) -> Result<(), mysql_asy
 
 /// Sets the session so that the object stores the attributes it had.
 pub(super) fn attributes(link: &mut Link, object: &Object) -> Result<(), mysql_async::Error> {
-    session::as_definitions(link)?;
+    attribute_statements(object).into_iter().try_for_each(|sql| link.run(sql))
+}
+
+pub(super) fn attribute_statements(object: &Object) -> Vec<String> {
     let time_zone = if object.time_zone.is_empty() { "+00:00" } else { &object.time_zone };
-    link.run(format!(
-        "SET SESSION sql_mode={}, time_zone={}",
-        literal(&object.sql_mode),
-        literal(time_zone)
-    ))?;
+    let mut statements = vec![
+        session::DEFINITIONS.to_owned(),
+        format!("SET SESSION sql_mode={}, time_zone={}", literal(&object.sql_mode), literal(time_zone)),
+    ];
     let (client, collation) = (&object.character_set_client, &object.collation_connection);
     if collation.is_empty() {
-        return Ok(());
+        return statements;
     }
-    link.run(format!("SET SESSION collation_connection={}", literal(collation)))?;
+    statements.push(format!("SET SESSION collation_connection={}", literal(collation)));
     // The text is stored in utf8mb4; only where it is plain ASCII does it read the same in the former character set.
     if !client.is_empty() && client != "utf8mb4" && object.sql.bytes().is_ascii() {
-        link.run(format!("SET SESSION character_set_client={}", literal(client)))?;
+        statements.push(format!("SET SESSION character_set_client={}", literal(client)));
     }
-    Ok(())
+    statements
 }
 
 /// Drops one object if it is there.

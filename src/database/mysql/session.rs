@@ -40,6 +40,12 @@ const LENIENT: [&str; 7] = [
     "sql_generate_invisible_primary_key=0",
 ];
 
+/// See `as_definitions`.
+pub(super) const DEFINITIONS: &str = "SET NAMES utf8mb4";
+
+/// See `as_values`.
+pub(super) const VALUES: &str = "SET NAMES binary";
+
 /// Seconds that a statement waits for a lock of somebody else.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience(pub u32);
@@ -66,12 +72,12 @@ pub(super) fn pin_for_loading(link: &mut Link, patience: Patience) -> Result<()>
 
 /// Definitions travel as the bytes the server stores, which replay exactly only under this character set.
 pub(super) fn as_definitions(link: &mut Link) -> Sql<()> {
-    link.run("SET NAMES utf8mb4")
+    link.run(DEFINITIONS)
 }
 
 /// Values travel in the character set of their own column, unconverted.
 pub(super) fn as_values(link: &mut Link) -> Sql<()> {
-    link.run("SET NAMES binary")
+    link.run(VALUES)
 }
 
 fn optional(link: &mut Link, setting: &str) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Fixing the moment: one transaction sees all transactional tables, a lock holds the others until they are read.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -21,6 +23,9 @@ use crate::event::Cx;
 
 /// How often a dump begins again because the schema was changed while it began.
 const TRIES: u32 = 3;
+
+/// Births are told to the second.
+const TICK: Duration = Duration::from_millis(1100);
 
 /// Somebody may be changing a table while we come to it; waiting for that keeps nobody else waiting.
 const PATIENCE: Patience = Patience(60);
@@ -49,7 +54,12 @@ pub(super) struct Definitions {
     pub database: Vec<u8>,
     pub tables: Vec<Table>,
     pub objects: Objects,
+    /// When each table was made or got its name, by the server's clock in UTC.
+    pub births: Births,
 }
+
+/// Names and times, in the order of the names.
+pub(super) type Births = Vec<(String, String)>;
 
 /// Connects and fixes the moment; begins again if the schema changes meanwhile.
 pub(super) fn begin(spec: &MysqlSpec, cx: &Cx) -> Result<Snapshot> {
@@ -62,6 +72,7 @@ pub(super) fn begin(spec: &MysqlSpec, cx: &Cx) -> Result<Snapshot> {
                 spec.schema
             )),
         }
+        std::thread::sleep(TICK);
     }
     Err(Error::failed(format!("schema {:?} was changed again and again while its dump began", spec.schema))
         .with_remedy("run the backup again when no upgrade or migration is running"))
@@ -73,10 +84,14 @@ fn attempt(spec: &MysqlSpec, cx: &Cx) -> Result<Result<Snapshot, String>> {
     pin(&mut link, PATIENCE)?;
     let server = server::facts(&mut link)?;
     let lock = lock_plain_tables(spec, &mut link, cx)?;
+    let before = births(&mut link, &spec.schema)?;
     link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").during("begin a snapshot")?;
     let moment = moment(&mut link)?;
     let binlog = server::binlog_position(&mut link)?;
     let definitions = read(&mut link, &spec.schema)?;
+    if let Some(name) = reborn(&before, &definitions.births, moment) {
+        return Ok(Err(format!("table {name} was made or moved just now")));
+    }
     match touch(&mut link, &spec.schema, &definitions.tables) {
         Ok(()) => {}
         Err(error) if is_change(&error) => return Ok(Err(text_of(&error))),
@@ -93,7 +108,30 @@ pub(super) fn read(link: &mut Link, schema: &str) -> Result<Definitions> {
         database: server::show_create_database(link, schema)?,
         tables: catalog::tables(link, schema)?,
         objects: objects::objects(link, schema)?,
+        births: births(link, schema)?,
     })
+}
+
+/// A table that was filled after the snapshot began and then given the name of another one reads as empty, under an
+/// unchanged definition, and the server sees no error in it. Its birth betrays it.
+fn births(link: &mut Link, schema: &str) -> Result<Births> {
+    let rows = link
+        .rows(format!(
+            "SELECT table_name, DATE_FORMAT(create_time, '%Y-%m-%d %H:%i:%s') FROM information_schema.tables \
+             WHERE table_schema={} AND table_type IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY table_name",
+            literal(schema)
+        ))
+        .during(format!("list the tables of schema {schema:?}"))?;
+    Ok(rows.iter().map(|row| (text(row, 0), text(row, 1))).collect())
+}
+
+/// A table that is not, or may not be, the one it was before the snapshot.
+fn reborn(before: &Births, now: &Births, moment: Timestamp) -> Option<String> {
+    let second = moment.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let young = now.iter().find(|(_, born)| *born >= second);
+    let other = now.iter().find(|birth| !before.contains(birth));
+    let gone = before.iter().find(|birth| !now.contains(birth));
+    young.or(other).or(gone).map(|(name, _)| name.clone())
 }
 
 /// Touches every table that has rows, which makes the server find out now if it cannot show them as of the snapshot.

@@ -2,44 +2,60 @@
 
 use super::catalog;
 use super::catalog::Table;
+use super::crew::{self, Whistle};
+use super::definition::in_schema;
 use super::fault::During;
 use super::feed::without_counter;
 use super::intake::Intake;
 use super::link::Link;
 use super::manifest::TableEntry;
 use super::reader::Reader;
+use super::session::Patience;
+use crate::database::MysqlSpec;
 use crate::error::{Error, Result};
 use crate::event::Cx;
 
 /// Compares every table of `schema` with the dump, file by file.
 pub(super) fn compare(
-    link: &mut Link,
-    schema: &str,
+    spec: &MysqlSpec,
+    (link, schema, patience): (&mut Link, &str, Patience),
     intake: &Intake,
     same_version: bool,
     cx: &Cx,
 ) -> Result<()> {
     let tables = catalog::tables(link, schema)?;
+    let mut work = Vec::new();
     for (entry, ddl) in std::iter::zip(&intake.manifest.tables, &intake.tables) {
-        cx.go_on()?;
         let table = tables
             .iter()
             .find(|table| table.name == entry.name)
             .ok_or_else(|| unequal(entry, "the table is not there"))?;
-        if same_version && without_counter(&table.ddl) != without_counter(ddl) {
+        let ddl = in_schema(ddl, &intake.manifest.schema, schema);
+        if same_version && without_counter(&table.ddl) != without_counter(&ddl) {
             cx.warn(format!(
                 "table {:?} was created with a definition that reads differently from the dumped one",
                 entry.name
             ));
         }
         if table.has_rows() {
-            rows(link, schema, table, entry, cx)?;
+            work.push((table, entry));
         }
     }
-    Ok(())
+    work.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.bytes));
+    let compare_one = |link: &mut Link, (table, entry): (&Table, &TableEntry), whistle: &Whistle<'_>| {
+        rows(link, schema, table, entry, whistle, cx)
+    };
+    crew::share(spec, (link, schema, patience), work, compare_one, cx)
 }
 
-fn rows(link: &mut Link, schema: &str, table: &Table, entry: &TableEntry, cx: &Cx) -> Result<()> {
+fn rows(
+    link: &mut Link,
+    schema: &str,
+    table: &Table,
+    entry: &TableEntry,
+    whistle: &Whistle<'_>,
+    cx: &Cx,
+) -> Result<()> {
     // The dump decides what is compared, in which order, and how it is cut.
     let place = |name: &String| entry.columns.iter().position(|column| column.name == *name);
     let key = entry.key.iter().filter_map(place).collect();
@@ -49,6 +65,7 @@ fn rows(link: &mut Link, schema: &str, table: &Table, entry: &TableEntry, cx: &C
     let mut wanted = entry.files.iter();
     let mut found = 0;
     while let Some(piece) = reader.next(link, cx)? {
+        whistle.go_on()?;
         found += piece.rows;
         // Without a key the order is the server's, and only the sum can be compared.
         if entry.key.is_empty() {

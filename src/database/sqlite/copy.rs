@@ -5,11 +5,17 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
+
+/// Of a copy's directory; the number of the process that made it follows.
+const PREFIX: &str = "sqlite-";
 
 /// How long a writer may keep us from reading.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -25,34 +31,39 @@ pub(super) struct Copy {
 
 /// Copies with `SQLite`'s backup API in one step, that is in one read transaction: smaller steps would begin again
 /// whenever another process writes. The copy is a file because memory is scarcer than disk, in a directory of its own
-/// that only we can enter (never beside the database, which a web server may serve); it loses its name before the first
-/// row is in it.
+/// that only we can enter (never beside the database, which a web server may serve); it loses its name as soon as it was
+/// checked. (Earlier would be better, but `SQLite` opens no write-ahead log beside a file without a name.)
 pub(super) fn take(source: &Path, scratch: &Path, cx: &Cx) -> Result<Copy> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(scratch)
         .with_context(|| format!("make the directory {}", scratch.display()))?;
-    let directory = nix::unistd::mkdtemp(&scratch.join("sqlite-XXXXXX"))
+    sweep(scratch)?;
+    let directory = nix::unistd::mkdtemp(&scratch.join(format!("{PREFIX}{}-XXXXXX", std::process::id())))
         .with_context(|| format!("make a private directory in {}", scratch.display()))?;
     let _removed_at_the_end = Remove(directory.clone());
     fill(source, &directory.join("copy"), cx)
 }
 
-/// A connection to a file that has no name any more: nobody else can open it, and it is gone with the process.
-fn nameless(target: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(target)?;
-    // Without a journal, which would have a name of its own; and asked something, because `SQLite` opens files late.
-    connection.query_row("PRAGMA journal_mode = OFF", [], |_| Ok(()))?;
-    connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
-    std::fs::remove_file(target).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    Ok(connection)
+/// Removes the copies of processes that were killed.
+fn sweep(scratch: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(scratch).with_context(|| format!("look into {}", scratch.display()))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse().ok());
+        if owner.is_some_and(|pid| kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)) {
+            let path = entry.path();
+            std::fs::remove_dir_all(&path).with_context(|| format!("remove {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn fill(source: &Path, target: &Path, cx: &Cx) -> Result<Copy> {
     let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(target);
     let file = file.context("create a copy of the database")?;
-    let mut to = nameless(target).context("open the copy of the database")?;
+    let mut to = Connection::open(target).context("open the copy of the database")?;
     let from = open(source)?;
     let moment = from
         .query_row("SELECT strftime('%Y-%m-%dT%H:%M:%fZ','now')", [], |row| row.get(0))

@@ -67,6 +67,24 @@ fn left_out_the_database_is_the_one_of_the_site() {
 }
 
 #[test]
+fn encryption_is_wanted_as_it_is_written() {
+    let world = World::new(Some(WP_CONFIG));
+    assert_eq!(world.mysql("").tls, None);
+    let tls = world.mysql("databases: [{type: mysql, host: 'db:3306', tls: {}}]").tls.unwrap();
+    assert!(tls.verify && tls.ca.is_none());
+    let files = "{ca: /a.pem, cert: /b.pem, key: /c.pem, verify: false}";
+    let tls = world
+        .mysql(&format!("databases: [{{type: mysql, name: x, user: y, host: db, tls: {files}}}]"))
+        .tls
+        .unwrap();
+    assert_eq!(
+        (tls.ca, tls.cert, tls.key),
+        (Some("/a.pem".into()), Some("/b.pem".into()), Some("/c.pem".into()))
+    );
+    assert!(!tls.verify);
+}
+
+#[test]
 fn an_entry_without_a_user_takes_from_the_site_what_it_leaves_out() {
     let world = World::new(Some(WP_CONFIG));
     let spec = world.mysql("databases: [{type: mysql, name: other}]");

@@ -3,7 +3,11 @@
 mod fingerprint;
 mod mysql;
 mod mysql_faults;
+mod mysql_load;
+mod mysql_sql;
+mod mysql_storm;
 mod mysql_swap;
+mod mysql_tls;
 mod sqlite;
 
 use std::collections::BTreeMap;

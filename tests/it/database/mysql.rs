@@ -10,7 +10,7 @@ use super::{TOKEN, collect, engine, fingerprint, same};
 use crate::mariadb::MariaDb;
 
 /// Everything that databases are known to lose.
-fn nasty(server: &MariaDb) {
+pub(super) fn nasty(server: &MariaDb) {
     let script = std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/database/nasty.sql"));
     let status = server.client(None).stdin(script.expect("open nasty.sql")).status().expect("run mariadb");
     assert!(status.success());
@@ -104,7 +104,7 @@ fn a_dump_is_one_moment_while_a_writer_commits() {
         "",
         "CREATE DATABASE shop; USE shop; CREATE TABLE a (id INT PRIMARY KEY AUTO_INCREMENT, n INT);
          CREATE TABLE z (id INT PRIMARY KEY AUTO_INCREMENT, n INT); INSERT INTO a(n) VALUES (1000); INSERT INTO z(n) VALUES (0);
-         CREATE TABLE filler (id INT PRIMARY KEY, t TEXT); INSERT INTO filler SELECT seq, REPEAT('x', 500) FROM seq_1_to_5000",
+         CREATE TABLE filler (id INT PRIMARY KEY, t TEXT); INSERT INTO filler SELECT seq, REPEAT('x', 500) FROM seq_1_to_500",
     );
     let stop = Arc::new(AtomicBool::new(false));
     let mut client = server.client(Some("shop")).stdin(Stdio::piped()).spawn().expect("start a writer");
@@ -115,7 +115,7 @@ fn a_dump_is_one_moment_while_a_writer_commits() {
             while !stop.load(Ordering::SeqCst) {
                 std::io::Write::write_all(
                     &mut input,
-                    b"BEGIN; INSERT INTO a(n) VALUES (-1); INSERT INTO z(n) VALUES (1); COMMIT;\n",
+                    b"BEGIN; INSERT INTO a(n) VALUES (-1); INSERT INTO z(n) VALUES (1); COMMIT; DO SLEEP(0.002);\n",
                 )
                 .expect("write");
             }
@@ -123,7 +123,7 @@ fn a_dump_is_one_moment_while_a_writer_commits() {
     });
     let database = engine(server.spec("shop"));
     let mut last = 0;
-    for _ in 0..20 {
+    for _ in 0..100 {
         let (shelf, _) = collect(&*database, &Cx::silent()).expect("dump");
         let sum = |table: &str| -> i64 {
             let files = shelf.0.iter().filter(|(path, _)| path.starts_with(format!("data/{table}")));

@@ -47,6 +47,7 @@ fn who_cannot_log_in_is_told_so_without_the_password() {
         address: MysqlAddress::Tcp { host: "127.0.0.1".to_owned(), port: 1 },
         user: "clerk".to_owned(),
         password: Some(Secret::new(SECRET)),
+        tls: None,
     };
     let error = engine(dead.clone()).begin(&Cx::silent()).err().expect("no server");
     assert!(error.to_string().contains("127.0.0.1:1") && error.remedy().is_some(), "{error:?}");
@@ -85,10 +86,10 @@ fn a_damaged_dump_is_refused_and_leaves_nothing_behind() {
 }
 
 /// A shelf that lets something happen when a file is opened.
-struct Failing<'a> {
-    inner: Memory,
-    at: PathBuf,
-    then: &'a (dyn Fn() -> Result<()> + Sync),
+pub(super) struct Failing<'a> {
+    pub(super) inner: Memory,
+    pub(super) at: PathBuf,
+    pub(super) then: &'a (dyn Fn() -> Result<()> + Sync),
 }
 
 impl Shelf for Failing<'_> {

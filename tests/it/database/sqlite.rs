@@ -215,3 +215,15 @@ fn a_damaged_database_is_not_saved_as_a_good_one() {
     let error = collect(&*world.database, &Cx::silent()).expect_err("damaged");
     assert!(error.to_string().contains("damaged") || error.to_string().contains("malformed"), "{error}");
 }
+
+#[test]
+fn no_copy_stays_on_disk_not_even_that_of_a_killed_run() {
+    let scene = World::new();
+    let scratch = scene.directory.path().join("scratch");
+    let killed = scratch.join("sqlite-999999999-abcdef");
+    std::fs::create_dir_all(&killed).expect("mkdir");
+    std::fs::write(killed.join("copy"), "rows").expect("write");
+    let feed = scene.database.begin(&Cx::silent()).expect("begin");
+    assert_eq!(std::fs::read_dir(&scratch).expect("list").count(), 0);
+    drop(feed);
+}
