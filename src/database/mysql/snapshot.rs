@@ -128,6 +128,9 @@ fn births(link: &mut Link, schema: &str) -> Result<Births> {
 /// A table that is not, or may not be, the one it was before the snapshot.
 fn reborn(before: &Births, now: &Births, moment: Timestamp) -> Option<String> {
     let second = moment.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    if now == before && now.iter().all(|(_, born)| *born < second) {
+        return None;
+    }
     let young = now.iter().find(|(_, born)| *born >= second);
     let other = now.iter().find(|birth| !before.contains(birth));
     let gone = before.iter().find(|birth| !now.contains(birth));

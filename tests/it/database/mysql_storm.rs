@@ -19,8 +19,39 @@ const STORM: [&str; 6] = [
     "ALTER TABLE z DROP KEY k, ALGORITHM=COPY; OPTIMIZE TABLE b",
 ];
 
+/// Ends the storm, also where an assertion fails.
+struct Calm<'a>(&'a AtomicBool);
+
+impl Drop for Calm<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// As tools do that change big tables online: a copy is filled beside and takes the name. What was filled after the
+/// dump's moment would read as empty.
 #[test]
-#[ignore = "known defect: under load, a dump passed as good with one of three tables empty or missing"]
+fn a_table_that_takes_the_name_of_another_during_the_dump_is_noticed() {
+    let server = shop(&[]);
+    server.sql("shop", "CREATE TABLE n LIKE b");
+    std::thread::sleep(Duration::from_millis(1200));
+    let database = engine(server.spec("shop"));
+    let mut feed = database.begin(&Cx::silent()).expect("begin");
+    server.sql(
+        "shop",
+        "INSERT INTO n SELECT * FROM b; RENAME TABLE b TO o, n TO b; DROP TABLE o; CREATE TABLE n LIKE b",
+    );
+    let error = loop {
+        match feed.next(&Cx::silent()) {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("an emptied table passed for a dump of {} rows", feed.summary().rows),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.to_string().contains("was changed"), "{error}");
+}
+
+#[test]
 fn a_storm_of_definitions_makes_no_wrong_dump() {
     let server = MariaDb::start();
     server.sql(
@@ -38,9 +69,12 @@ fn a_storm_of_definitions_makes_no_wrong_dump() {
                     server.sql("shop", change);
                     std::thread::sleep(Duration::from_millis(40));
                 }
+                // Births are told to the second: without a lull no dump could begin.
+                std::thread::sleep(Duration::from_millis(2500));
             }
         });
-        for round in 0..15 {
+        let _calm = Calm(&stop);
+        for round in 0..10 {
             match collect(&*database, &Cx::silent()) {
                 Ok((shelf, summary)) => {
                     good += 1;
@@ -59,9 +93,8 @@ fn a_storm_of_definitions_makes_no_wrong_dump() {
                 }
             }
         }
-        stop.store(true, Ordering::SeqCst);
     });
-    assert_eq!(good + refused, 15);
+    assert!(good > 0, "{refused} refused: nothing was proven");
     collect(&*database, &Cx::silent()).expect("after the storm");
 }
 

@@ -14,12 +14,14 @@ use super::{Memory, TOKEN, collect};
 
 struct World {
     directory: TempDir,
+    scratch: TempDir,
     database: Box<dyn Database>,
 }
 
 impl World {
     fn new() -> Self {
         let directory = TempDir::new().expect("make a directory");
+        let scratch = TempDir::new().expect("make a directory");
         let path = directory.path().join(".ht 100%?.sqlite");
         let connection = Connection::open(&path).expect("create");
         connection
@@ -33,9 +35,9 @@ impl World {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).expect("chmod");
         let database = open(&DatabaseSpec::Sqlite(SqliteSpec {
             path: path.clone(),
-            scratch: directory.path().join("scratch"),
+            scratch: scratch.path().to_owned(),
         }));
-        Self { directory, database }
+        Self { directory, scratch, database }
     }
 
     fn path(&self) -> PathBuf {
@@ -219,7 +221,7 @@ fn a_damaged_database_is_not_saved_as_a_good_one() {
 #[test]
 fn no_copy_stays_on_disk_not_even_that_of_a_killed_run() {
     let scene = World::new();
-    let scratch = scene.directory.path().join("scratch");
+    let scratch = scene.scratch.path().to_owned();
     let killed = scratch.join("sqlite-999999999-abcdef");
     std::fs::create_dir_all(&killed).expect("mkdir");
     std::fs::write(killed.join("copy"), "rows").expect("write");
