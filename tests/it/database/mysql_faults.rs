@@ -213,7 +213,12 @@ fn tables_without_snapshots_are_locked_or_marked() {
 
     let (cx, heard) = Heard::context();
     let (shelf, _) = collect(&*engine(server.spec("shop")), &cx).expect("dump");
-    assert!(!marked(&shelf) && heard.all().is_empty(), "{:?}", heard.all());
+    // A note may say that the tables are so young that the dump began twice.
+    assert!(
+        !marked(&shelf) && heard.all().iter().all(|event| event.starts_with("Note")),
+        "{:?}",
+        heard.all()
+    );
 
     let (shelf, _) = collect(&*engine(server.spec_of("shop", "clerk", "pw")), &cx).expect("dump");
     assert!(marked(&shelf) && heard.all().iter().any(|event| event.contains("Warning")), "{:?}", heard.all());
