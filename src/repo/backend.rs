@@ -295,3 +295,25 @@ fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 fn backend_error(what: &str, path: &Path, error: io::Error) -> Box<RusticError> {
     RusticError::with_source(ErrorKind::Backend, format!("{what} {}: {error}", path.display()), error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::watch::Watch;
+
+    #[test]
+    fn other_bytes_than_were_written_are_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pack");
+        let verdict = |stored: &'static [u8]| {
+            std::fs::write(&path, stored).unwrap();
+            let path = path.clone();
+            Watch::nothing()
+                .steps(move |pulse| read_back(&path, &BytesList::from(b"written".to_vec()), pulse))
+        };
+        verdict(b"written").unwrap();
+        assert_eq!(verdict(b"writteM").unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(verdict(b"written and more").unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(verdict(b"writ").unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}
