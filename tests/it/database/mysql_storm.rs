@@ -28,8 +28,8 @@ impl Drop for Calm<'_> {
     }
 }
 
-/// As tools do that change big tables online: a copy is filled beside and takes the name. What was filled after the
-/// dump's moment would read as empty.
+/// As tools do that change big tables online: a copy is filled beside and takes the name. Whether the server says so or
+/// the births of the tables do, such a dump must not pass.
 #[test]
 fn a_table_that_takes_the_name_of_another_during_the_dump_is_noticed() {
     let server = shop(&[]);
