@@ -27,7 +27,7 @@ pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
     let code = state.outcome.map_or(SUCCESS, Outcome::exit_code);
     session.output.result(code, &done, |out| {
         let rows = done.verdicts.iter().map(|(snapshot, verdict)| {
-            let time = snapshot.time.to_zoned(job.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+            let time = job.local(snapshot.time);
             let what = if verdict.keep { "keep" } else { "remove" };
             vec![snapshot.short_id().to_owned(), time, what.to_owned(), verdict.reason.clone()]
         });

@@ -88,7 +88,7 @@ fn ask(session: &Session<'_>, preview: &Preview, job: &Job) -> bool {
 }
 
 fn describe(preview: &Preview, job: &Job, out: &mut dyn Write) -> std::io::Result<()> {
-    let time = preview.snapshot.time.to_zoned(job.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z");
+    let time = job.local(preview.snapshot.time);
     writeln!(out, "snapshot {} of {time}", preview.snapshot.short_id())?;
     if let Some(files) = &preview.files {
         writeln!(

@@ -4,7 +4,7 @@ use super::args::Snapshots;
 use super::output::{bytes, table};
 use super::{Done, SUCCESS, Session};
 use crate::repo::{Mode, Snapshot};
-use crate::run;
+use crate::run::{self, Job};
 
 pub(super) fn snapshots(session: &Session<'_>, args: &Snapshots) -> Done {
     let job = session.repository_job()?;
@@ -13,7 +13,7 @@ pub(super) fn snapshots(session: &Session<'_>, args: &Snapshots) -> Done {
     let shown: Vec<&Snapshot> =
         found.iter().filter(|snapshot| args.all || snapshot.site == job.site.name).collect();
     session.output.result(SUCCESS, &shown, |out| {
-        let rows = shown.iter().map(|snapshot| row(snapshot, &job.zone));
+        let rows = shown.iter().map(|snapshot| row(snapshot, &job));
         writeln!(
             out,
             "{}",
@@ -27,8 +27,8 @@ pub(super) fn snapshots(session: &Session<'_>, args: &Snapshots) -> Done {
     })
 }
 
-fn row(snapshot: &Snapshot, zone: &jiff::tz::TimeZone) -> Vec<String> {
-    let time = snapshot.time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+fn row(snapshot: &Snapshot, job: &Job) -> Vec<String> {
+    let time = job.local(snapshot.time);
     let known =
         |text: fn(&crate::repo::Stats) -> String| snapshot.stats.as_ref().map(text).unwrap_or_default();
     vec![

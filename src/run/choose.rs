@@ -23,7 +23,7 @@ pub fn snapshot(repo: &Repo, wanted: &Wanted, job: &Job, cx: &Cx) -> Result<Snap
         }
     };
     let complete = if chosen.complete { "" } else { ", incomplete" };
-    cx.note(format!("chose snapshot {} of {}{complete}", chosen.short_id(), local(chosen.time, job)));
+    cx.note(format!("chose snapshot {} of {}{complete}", chosen.short_id(), job.local(chosen.time)));
     if chosen.site != job.site.name {
         cx.warn(format!("this snapshot was made as {}, not as {}", chosen.site, job.site.name));
     }
@@ -40,7 +40,7 @@ fn newest(repo: &Repo, job: &Job, limit: Option<(Timestamp, &String)>, cx: &Cx) 
         let when = limit.map(|(_, said)| format!(" at or before {said}")).unwrap_or_default();
         let first = ours.iter().find(|snapshot| snapshot.complete);
         let remedy = match first {
-            Some(first) => format!("the first one is {} of {}", first.short_id(), local(first.time, job)),
+            Some(first) => format!("the first one is {} of {}", first.short_id(), job.local(first.time)),
             None => "`lifeboat snapshots` lists what there is".to_owned(),
         };
         return Err(
@@ -65,8 +65,4 @@ fn of_site(all: Vec<Snapshot>, job: &Job) -> Vec<Snapshot> {
     let ours =
         |snapshot: &Snapshot| snapshot.site == job.site.name || (hosts.len() == 1 && foreign(snapshot));
     all.into_iter().filter(ours).collect()
-}
-
-fn local(time: Timestamp, job: &Job) -> String {
-    time.to_zoned(job.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }

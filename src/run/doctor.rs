@@ -83,7 +83,10 @@ fn root(job: &Job) -> Finding {
 
 /// Bad for a restore in place only, so it is a warning.
 fn movable(job: &Job) -> Finding {
-    let mounted = mount::at_or_below(&job.site.root).unwrap_or_default();
+    let mounted = match mount::at_or_below(&job.site.root) {
+        Ok(mounted) => mounted,
+        Err(error) => return finding("restore in place", Err(error)),
+    };
     let (health, text, remedy) = match mounted.first() {
         None => (Health::Good, "can be exchanged in one step".to_owned(), None),
         Some(point) => (

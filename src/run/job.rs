@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::database::DatabaseSpec;
@@ -30,6 +31,11 @@ pub struct Job {
 }
 
 impl Job {
+    /// A moment as people read it here: in the site's zone, which is named.
+    pub fn local(&self, time: Timestamp) -> String {
+        time.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    }
+
     /// Patterns of what is left out of the files: what the configuration says, and database files that are dumped, which
     /// read as files could be torn.
     pub fn excluded(&self) -> Vec<String> {
