@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lifeboat::database::{Database, DatabaseSpec, open};
-use lifeboat::dump::Shelf;
+use lifeboat::dump::{Shelf, no_previous};
 use lifeboat::error::{Error, Result};
 use lifeboat::event::Cx;
 
@@ -83,7 +83,7 @@ fn generate(server: &MariaDb, megabytes: u32) {
 
 fn dump(database: &dyn Database) -> Memory {
     let cx = Cx::silent();
-    let mut feed = database.begin(&cx).expect("begin");
+    let mut feed = database.begin(&no_previous, &cx).expect("begin");
     let mut shelf = Memory::default();
     while let Some(file) = feed.next(&cx).expect("dump") {
         shelf.0.insert(file.path, file.data);

@@ -17,6 +17,14 @@ pub struct DumpFile {
     pub data: Vec<u8>,
 }
 
+/// The way to the dump before this one, or `None`; taken only by who needs it, since it reads the repository's index.
+pub type Previous<'a> = &'a dyn Fn() -> Option<Box<dyn Shelf>>;
+
+/// Of a first dump.
+pub fn no_previous() -> Option<Box<dyn Shelf>> {
+    None
+}
+
 /// A consistent moment of one database, handed over file by file.
 pub trait Feed: Send {
     /// The moment all files belong to; it becomes their modification time, so that no later dump is taken for unchanged.

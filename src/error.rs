@@ -22,6 +22,8 @@ pub enum Kind {
     Locked,
     /// The password or key does not open the repository.
     WrongPassword,
+    /// What was being saved was changed meanwhile, in a way that a fresh start copes with.
+    Changed,
     /// A hook asked for this run to be left out.
     Skipped,
     /// A person or the system asked to stop.
@@ -32,7 +34,7 @@ impl Kind {
     /// The process exit code of this kind; the numbers are restic's where restic has one.
     pub const fn exit_code(self) -> u8 {
         match self {
-            Self::Failed => 1,
+            Self::Failed | Self::Changed => 1,
             Self::Usage => 2,
             Self::NoRepository => 10,
             Self::Locked => 11,

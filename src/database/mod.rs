@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dump::{Feed, Shelf};
+use crate::dump::{Feed, Previous, Shelf};
 use crate::error::{Error, Result};
 use crate::event::Cx;
 use crate::sys::secret::Secret;
@@ -96,8 +96,9 @@ pub trait Database: Send + Sync {
     /// For people: `MariaDB schema "shop" on /run/mysqld/mysqld.sock`, without secrets.
     fn describe(&self) -> String;
 
-    /// Connects, fixes the moment, and returns the dump as a lazy stream.
-    fn begin(&self, cx: &Cx) -> Result<Box<dyn Feed>>;
+    /// Connects, fixes the moment, and returns the dump as a lazy stream. What a dump decided about its form, the next one
+    /// asks `previous` for: a form that changes makes every file new.
+    fn begin(&self, previous: Previous<'_>, cx: &Cx) -> Result<Box<dyn Feed>>;
 
     /// Finds out, before anything is touched, whether `load_aside` and `swap_in` can work: login, rights, versions, space.
     fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<()>;

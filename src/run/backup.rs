@@ -1,13 +1,22 @@
 //! The story of a backup.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::scope::Run;
 use super::{Job, begin_all, claim_site, maintenance, open};
 use crate::dump::Feed;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::event::{Cx, Step};
 use crate::repo::{Contents, Mode, Repo, Snapshot};
+
+/// How often a backup begins in all.
+const TRIES: u32 = 3;
+
+/// What changes a schema is seldom done at once.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// What is asked of one backup.
 #[derive(Clone, Debug, Default)]
@@ -25,9 +34,8 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
 
     claim_site(&mut run, job, "backup")?;
     let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
-    let moment = Timestamp::now();
-    let feeds = run.step(Step::Dump, || begin_all(job, cx))?;
-    let snapshot = run.step(Step::Save, || opened.repo.save(contents(job, request, feeds, moment), cx))?;
+    let dumps = run.step(Step::Dump, || Dumps::begin(job, &opened.repo, cx))?;
+    let snapshot = run.step(Step::Save, || save(job, request, &opened.repo, dumps, cx))?;
     run.commit();
     run.step(Step::Verify, || verify(&opened.repo, &snapshot, &cx.shielded()))?;
     if !request.no_rotation {
@@ -37,19 +45,43 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     Ok(snapshot)
 }
 
-fn contents(
-    job: &Job,
-    request: &BackupRequest,
-    feeds: Vec<(std::path::PathBuf, Box<dyn Feed>)>,
+/// All databases of one moment.
+struct Dumps {
     moment: Timestamp,
-) -> Contents {
+    feeds: Vec<(PathBuf, Box<dyn Feed>)>,
+}
+
+impl Dumps {
+    fn begin(job: &Job, repo: &Repo, cx: &Cx) -> Result<Self> {
+        Ok(Self { moment: Timestamp::now(), feeds: begin_all(job, repo, cx)? })
+    }
+}
+
+/// A schema that is changed while it is dumped cannot be saved as of one moment: then all begins again, a few times. Dumps
+/// come before most files, so that little is read for nothing.
+fn save(job: &Job, request: &BackupRequest, repo: &Repo, mut dumps: Dumps, cx: &Cx) -> Result<Snapshot> {
+    for attempt in 1..TRIES {
+        match repo.save(contents(job, request, dumps), cx) {
+            Err(error) if error.kind() == Kind::Changed => {
+                cx.note(format!("{error}; beginning again, attempt {} of {TRIES}", attempt + 1));
+            }
+            other => return other,
+        }
+        std::thread::sleep(PAUSE * attempt);
+        cx.go_on()?;
+        dumps = Dumps::begin(job, repo, cx)?;
+    }
+    repo.save(contents(job, request, dumps), cx)
+}
+
+fn contents(job: &Job, request: &BackupRequest, dumps: Dumps) -> Contents {
     Contents {
         site: job.site.name.clone(),
         root: Some(job.site.root.clone()),
         exclude: job.excluded(),
-        feeds,
+        feeds: dumps.feeds,
         tags: request.tags.clone(),
-        moment,
+        moment: dumps.moment,
     }
 }
 

@@ -5,19 +5,38 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Job;
 use crate::database::{self, Database, SideCopy};
-use crate::dump::Feed;
+use crate::dump::{Feed, Shelf};
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
-use crate::repo::{Dump, Manifest, Reader, Snapshot};
+use crate::repo::{Dump, Manifest, Reader, Repo, Snapshot};
 
 /// Fixes the moment of each database; the dumps themselves are read while the snapshot is saved.
-pub(crate) fn begin_all(job: &Job, cx: &Cx) -> Result<Vec<(PathBuf, Box<dyn Feed>)>> {
+pub(crate) fn begin_all(job: &Job, repo: &Repo, cx: &Cx) -> Result<Vec<(PathBuf, Box<dyn Feed>)>> {
     let begin = |spec| {
         let database = database::open(spec);
-        let feed = database.begin(cx).with_context(|| format!("dump {}", database.describe()))?;
+        let before = || previous(job, repo, &database.directory(), cx);
+        let feed = database.begin(&before, cx).with_context(|| format!("dump {}", database.describe()))?;
         Ok((database.directory(), feed))
     };
     job.databases.iter().map(begin).collect()
+}
+
+/// The newest dump of a database. If it cannot be read, the next one is made as the first was.
+fn previous(job: &Job, repo: &Repo, directory: &Path, cx: &Cx) -> Option<Box<dyn Shelf>> {
+    let find = || -> Result<Option<Box<dyn Shelf>>> {
+        let ours = |snapshot: &Snapshot| snapshot.site == job.site.name && snapshot.root.is_some();
+        let Some(newest) = repo.snapshots()?.into_iter().rfind(ours) else { return Ok(None) };
+        let reader = repo.reader()?;
+        let dumps = reader.manifest(&newest)?.unwrap_or_default().databases;
+        if !dumps.iter().any(|dump| Path::new(&dump.directory) == directory) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(reader.shelf(&newest, directory)?)))
+    };
+    find().unwrap_or_else(|error| {
+        cx.warn(format!("the dump before this one cannot be read: {error}"));
+        None
+    })
 }
 
 /// The databases of one restore, from their dumps to the swap; cloning shares them.

@@ -7,6 +7,7 @@ use super::Job;
 use super::open::{Reach, open_repo};
 use super::staging;
 use crate::database;
+use crate::dump::no_previous;
 use crate::error::Error;
 use crate::event::Cx;
 use crate::repo::Mode;
@@ -41,7 +42,7 @@ pub fn examine(job: &Job, cx: &Cx) -> Vec<Finding> {
     findings.extend(unfinished(job));
     for spec in &job.databases {
         let database = database::open(spec);
-        let begun = database.begin(cx).map(|_feed| "a consistent dump can begin".to_owned());
+        let begun = database.begin(&no_previous, cx).map(|_feed| "a consistent dump can begin".to_owned());
         findings.push(finding(&database.describe(), begun));
     }
     match claim(&job.state.join("lock"), "doctor") {

@@ -8,7 +8,7 @@ use super::column::{Column, Kind};
 use super::fault::{During, Sql};
 use super::link::Link;
 use super::names::{literal, qualified, quote};
-use super::row::{bytes, text, under};
+use super::row::{bytes, number, text, under};
 use crate::error::Result;
 
 /// Engines whose rows a snapshot shows as of one moment.
@@ -37,6 +37,8 @@ pub(super) struct Table {
     pub integer_key: Option<usize>,
     /// Rows carry their history.
     pub versioned: bool,
+    /// Bytes of rows as the server estimates them, which may be far off.
+    pub estimate: u64,
 }
 
 /// How the rows of a table can be had.
@@ -96,7 +98,7 @@ pub(super) fn tables(link: &mut Link, schema: &str) -> Result<Vec<Table>> {
     let mut keys = keys(link, schema).during(during("keys"))?;
     let periods = periods(link, schema).during(during("row periods"))?;
     let found = link.rows(format!(
-        "SELECT table_name, table_type, engine FROM information_schema.tables WHERE table_schema={} \
+        "SELECT table_name, table_type, engine, data_length FROM information_schema.tables WHERE table_schema={} \
          AND table_type IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY table_name",
         literal(schema)
     ));
@@ -110,6 +112,7 @@ pub(super) fn tables(link: &mut Link, schema: &str) -> Result<Vec<Table>> {
             key: Vec::new(),
             integer_key: None,
             versioned: text(&row, 1) == "SYSTEM VERSIONED",
+            estimate: number(&row, 3).unwrap_or(0),
             name,
         };
         if table.versioned {

@@ -1,15 +1,18 @@
 //! Where one file of rows ends and the next begins, so that a change of a row touches one small file on every run.
 //!
-//! Each row decides by its own key and size whether a file ends behind it. No estimate of the server takes part: estimates
-//! move, and a rule that moves with them would make every file new.
+//! Each row decides by its own key and size whether a file ends behind it. An estimate of the server takes part for huge
+//! tables alone, and what was decided once stays for a long time: a rule that moves makes every file new.
 
 use serde::{Deserialize, Serialize};
 
 /// Size that files of rows aim at, in bytes: small ones make the second backup small, large ones the first.
 const TARGET: u64 = 96 << 10;
 
-/// Files larger than this are cut anyway, in bytes; it bounds memory, together with the widest row.
-const LARGEST: usize = 1 << 20;
+/// A table gets larger files rather than more than about so many.
+const MOST_FILES: u64 = 1 << 16;
+
+/// How many times the wanted size has to move before the size in use follows.
+const GROWTH: u64 = 4;
 
 /// One file in so many begins a directory.
 const PER_DIRECTORY: u64 = 256;
@@ -27,8 +30,31 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    pub(super) const fn new(digits: Option<usize>) -> Self {
-        Self { target: TARGET, smallest: TARGET / 2, digits }
+    #[cfg(test)]
+    const fn new(digits: Option<usize>) -> Self {
+        Self::aiming_at(TARGET, digits)
+    }
+
+    const fn aiming_at(target: u64, digits: Option<usize>) -> Self {
+        Self { target, smallest: target / 2, digits }
+    }
+
+    /// For a table of about so many bytes, cut like this `before`.
+    pub(super) fn fit(digits: Option<usize>, bytes: u64, before: Option<&Self>) -> Self {
+        let wanted = TARGET * bytes.div_ceil(TARGET * MOST_FILES).next_power_of_two();
+        let near = |used: u64| wanted < used.saturating_mul(GROWTH) && used < wanted.saturating_mul(GROWTH);
+        let used = before.map(|cut| cut.target).filter(|used| *used >= TARGET && near(*used));
+        Self::aiming_at(used.unwrap_or(wanted), digits)
+    }
+
+    /// Whether a table of about so many bytes may be cut in another way than all small ones are.
+    pub(super) const fn may_differ(bytes: u64) -> bool {
+        bytes > TARGET * MOST_FILES / GROWTH
+    }
+
+    /// Files of this many bytes are cut anyway; it bounds memory, together with the widest row.
+    fn largest(self) -> usize {
+        usize::try_from(self.target.saturating_mul(32) / 3).unwrap_or(usize::MAX)
     }
 
     /// The chance of a cut is proportional to the size of the row, so that the average comes out right for all tables.
@@ -102,7 +128,7 @@ impl Cutter {
         let start = self.buffer.len();
         encode(&mut self.buffer);
         let size = self.buffer.len() - start;
-        let cut = self.due || start >= LARGEST;
+        let cut = self.due || start >= self.cut.largest();
         let piece = (cut && self.rows > 0).then(|| {
             let next = self.buffer.split_off(start);
             self.finish(next)
@@ -213,6 +239,21 @@ mod tests {
     }
 
     #[test]
+    fn huge_tables_get_larger_files_and_keep_them_for_long() {
+        let target = |gigabytes: u64, before: Option<u64>| {
+            let before = before.map(|target| Cut::aiming_at(target, None));
+            Cut::fit(Some(10), gigabytes << 30, before.as_ref()).target / TARGET
+        };
+        assert_eq!([0, 6, 7, 12, 13, 100].map(|size| target(size, None)), [1, 1, 2, 2, 4, 32]);
+        assert_eq!(target(13, Some(2 * TARGET)), 2, "twice as large is no reason to store everything anew");
+        assert_eq!(target(25, Some(2 * TARGET)), 8, "four times is");
+        assert_eq!([1, 6].map(|size| target(size, Some(2 * TARGET))), [2, 2]);
+        assert_eq!([0, 6].map(|size| target(size, Some(4 * TARGET))), [1, 1]);
+        assert!(!Cut::may_differ(1 << 30) && Cut::may_differ(2 << 30));
+        assert_eq!(target(1, Some(7)), 1, "a manifest may say anything");
+    }
+
+    #[test]
     fn files_have_the_wanted_size_and_come_back_behind_a_change() {
         for size in [20, 300, 5000] {
             let count = 20_000_000 / size;
@@ -221,7 +262,7 @@ mod tests {
             let average = 20_000_000 / before.len();
             assert!((80_000..120_000).contains(&average), "rows of {size}: {average}");
             let largest = before.iter().map(|piece| piece.data.len()).max();
-            assert!(largest < Some(LARGEST + size));
+            assert!(largest < Some((1 << 20) + size));
             let mut changed = all;
             changed.remove(50);
             let after = files(Cut::new(Some(10)), changed);

@@ -1,6 +1,6 @@
 //! The dump as a stream of finished files in path order, with a manifest at its end that exists only if all went well.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use super::catalog::{Store, Table};
 use super::cut::Cut;
 use super::fault::{During, is_change, text_of};
-use super::manifest::{FORMAT, FileEntry, Manifest, NAME, TableEntry};
+use super::manifest::{self, FORMAT, FileEntry, Manifest, NAME, TableEntry};
 use super::names::encode;
 use super::reader::Reader;
 use super::snapshot::{Definitions, Snapshot};
 use super::{readme, server, snapshot};
 use crate::database::MysqlSpec;
-use crate::dump::{DumpFile, Feed, Summary, Unsaved};
-use crate::error::{Error, Result};
+use crate::dump::{DumpFile, Feed, Previous, Summary, Unsaved};
+use crate::error::{Error, Kind, Result};
 use crate::event::Cx;
 
 pub(super) struct MysqlFeed {
@@ -25,6 +25,8 @@ pub(super) struct MysqlFeed {
     stage: Stage,
     /// Tables in the order of their directories, which is not that of their names.
     waiting: VecDeque<Table>,
+    /// How the dump before this one cut large tables.
+    cuts: BTreeMap<String, Cut>,
     reading: Option<(Reader, TableEntry)>,
     definitions: VecDeque<DumpFile>,
     manifest: Manifest,
@@ -49,15 +51,22 @@ pub(super) fn broken(table: &str, error: &mysql_async::Error) -> Error {
 }
 
 fn changed(what: &str) -> Error {
-    Error::failed(format!("the schema was changed while it was being dumped ({what})"))
+    Error::new(Kind::Changed, format!("the schema was changed while it was being dumped ({what})"))
         .with_remedy("run the backup again when no upgrade or migration is running")
 }
 
 impl MysqlFeed {
-    pub(super) fn begin(spec: &MysqlSpec, directory: PathBuf, cx: &Cx) -> Result<Self> {
+    pub(super) fn begin(
+        spec: &MysqlSpec,
+        directory: PathBuf,
+        previous: Previous<'_>,
+        cx: &Cx,
+    ) -> Result<Self> {
         let mut snapshot = snapshot::begin(spec, cx)?;
         let mut waiting = snapshot.definitions.tables.clone();
         waiting.sort_by_cached_key(|table| encode(&table.name));
+        let large = waiting.iter().any(|table| Cut::may_differ(table.estimate));
+        let cuts = if large { manifest::cuts(previous) } else { BTreeMap::new() };
         let definitions = definition_files(&snapshot.definitions)?;
         let manifest = empty_manifest(spec, &mut snapshot)?;
         Ok(Self {
@@ -66,6 +75,7 @@ impl MysqlFeed {
             snapshot,
             stage: Stage::Readme,
             waiting: waiting.into(),
+            cuts,
             reading: None,
             definitions: definitions.into(),
             manifest,
@@ -89,7 +99,7 @@ impl MysqlFeed {
     }
 
     fn start_table(&mut self, table: Table) -> Result<()> {
-        let cut = Cut::new(table.integer_key);
+        let cut = Cut::fit(table.integer_key, table.estimate, self.cuts.get(&table.name));
         let definition = format!("schema/tables/{}.sql", encode(&table.name));
         let mut entry = TableEntry::new(&table, cut, definition);
         match table.store() {

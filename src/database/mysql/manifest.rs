@@ -1,5 +1,6 @@
 //! The last file of a dump: what all other files hold, with their hashes, and what could not be saved.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::catalog::Table;
 use super::column::Column;
 use super::cut::Cut;
-use crate::dump::Unsaved;
+use crate::dump::{Previous, Shelf, Unsaved};
 
 /// Its name sorts behind everything else, so that it cannot exist unless everything else came before.
 pub(super) const NAME: &str = "zz-manifest.json";
@@ -74,6 +75,23 @@ pub(super) struct FileEntry {
     pub rows: u64,
     pub bytes: u64,
     pub blake3: String,
+}
+
+/// How a former dump cut its tables; empty without one, or if it was of another kind.
+pub(super) fn cuts(previous: Previous<'_>) -> BTreeMap<String, Cut> {
+    #[derive(Deserialize)]
+    struct Tables {
+        tables: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+        cut: Cut,
+    }
+    let read =
+        |shelf: Box<dyn Shelf>| serde_json::from_slice::<Tables>(&shelf.read(NAME.as_ref()).ok()?).ok();
+    let tables = previous().and_then(read).map(|found| found.tables).unwrap_or_default();
+    tables.into_iter().map(|table| (table.name, table.cut)).collect()
 }
 
 impl FileEntry {

@@ -41,7 +41,7 @@ use std::path::PathBuf;
 
 pub(super) use self::render::render;
 use super::{Database, MysqlAddress, MysqlSpec, SideCopy};
-use crate::dump::{Feed, Shelf};
+use crate::dump::{Feed, Previous, Shelf};
 use crate::error::Result;
 use crate::event::Cx;
 
@@ -74,8 +74,8 @@ impl Database for Mysql {
         )
     }
 
-    fn begin(&self, cx: &Cx) -> Result<Box<dyn Feed>> {
-        Ok(Box::new(feed::MysqlFeed::begin(&self.spec, self.directory(), cx)?))
+    fn begin(&self, previous: Previous<'_>, cx: &Cx) -> Result<Box<dyn Feed>> {
+        Ok(Box::new(feed::MysqlFeed::begin(&self.spec, self.directory(), previous, cx)?))
     }
 
     fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<()> {

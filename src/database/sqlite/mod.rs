@@ -9,7 +9,7 @@ mod swap;
 use std::path::PathBuf;
 
 use super::{Database, SideCopy, SqliteSpec};
-use crate::dump::{Feed, Shelf};
+use crate::dump::{Feed, Previous, Shelf};
 use crate::error::{Context, Result};
 use crate::event::Cx;
 
@@ -34,7 +34,7 @@ impl Database for Sqlite {
         format!("SQLite file {}", self.spec.path.display())
     }
 
-    fn begin(&self, cx: &Cx) -> Result<Box<dyn Feed>> {
+    fn begin(&self, _previous: Previous<'_>, cx: &Cx) -> Result<Box<dyn Feed>> {
         let feed = feed::SqliteFeed::begin(&self.spec, self.directory(), cx);
         Ok(Box::new(feed.with_context(|| format!("dump {}", self.describe()))?))
     }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use lifeboat::database::{Database, DatabaseSpec, MysqlSpec, open};
-use lifeboat::dump::{Shelf, Summary};
+use lifeboat::dump::{Shelf, Summary, no_previous};
 use lifeboat::error::{Error, Result};
 use lifeboat::event::{Cancel, Cx, Event, Sink, What};
 
@@ -49,7 +49,7 @@ impl Shelf for Memory {
 
 /// Takes a whole dump, checking what every dump promises about its order.
 pub(crate) fn collect(database: &dyn Database, cx: &Cx) -> Result<(Memory, Summary)> {
-    let mut feed = database.begin(cx)?;
+    let mut feed = database.begin(&no_previous, cx)?;
     let mut shelf = Memory::default();
     let mut last: Option<PathBuf> = None;
     while let Some(file) = feed.next(cx)? {

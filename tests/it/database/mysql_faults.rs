@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use lifeboat::database::{MysqlAddress, MysqlSpec};
-use lifeboat::dump::Shelf;
+use lifeboat::dump::{Shelf, no_previous};
 use lifeboat::error::{Error, Kind, Result};
 use lifeboat::event::{Cancel, Cx};
 use lifeboat::sys::secret::Secret;
@@ -34,12 +34,12 @@ fn who_cannot_log_in_is_told_so_without_the_password() {
     server
         .sql("", "CREATE USER clerk@localhost IDENTIFIED BY 'other'; GRANT ALL ON shop.* TO clerk@localhost");
     let wrong = engine(server.spec_of("shop", "clerk", SECRET));
-    let error = wrong.begin(&Cx::silent()).err().expect("a wrong password");
+    let error = wrong.begin(&no_previous, &Cx::silent()).err().expect("a wrong password");
     assert!(error.to_string().contains("clerk") && error.to_string().contains("1045"), "{error}");
     assert!(error.remedy().is_some() && !said(&error).contains(SECRET), "{error:?}");
 
     let nowhere = engine(server.spec_of("nothing", "clerk", "other"));
-    let error = nowhere.begin(&Cx::silent()).err().expect("no such schema");
+    let error = nowhere.begin(&no_previous, &Cx::silent()).err().expect("no such schema");
     assert!(error.remedy().is_some(), "{error:?}");
 
     let dead = MysqlSpec {
@@ -49,7 +49,7 @@ fn who_cannot_log_in_is_told_so_without_the_password() {
         password: Some(Secret::new(SECRET)),
         tls: None,
     };
-    let error = engine(dead.clone()).begin(&Cx::silent()).err().expect("no server");
+    let error = engine(dead.clone()).begin(&no_previous, &Cx::silent()).err().expect("no server");
     assert!(error.to_string().contains("127.0.0.1:1") && error.remedy().is_some(), "{error:?}");
     assert!(!said(&error).contains(SECRET) && !format!("{dead:?}").contains(SECRET));
 }
@@ -155,7 +155,7 @@ fn a_schema_that_changes_during_the_dump_makes_no_dump() {
         "ALTER TABLE b COMMENT='new'",
     ];
     for change in changes {
-        let mut feed = database.begin(&Cx::silent()).expect("begin");
+        let mut feed = database.begin(&no_previous, &Cx::silent()).expect("begin");
         feed.next(&Cx::silent()).expect("readme");
         server.sql("shop", change);
         let error = loop {
@@ -175,7 +175,7 @@ fn a_server_that_dies_during_the_dump_is_an_error() {
     let mut server = shop();
     server.sql("shop", "INSERT INTO b SELECT seq, REPEAT(MD5(seq), 2000) FROM seq_5000_to_5500");
     let database = engine(server.spec("shop"));
-    let mut feed = database.begin(&Cx::silent()).expect("begin");
+    let mut feed = database.begin(&no_previous, &Cx::silent()).expect("begin");
     feed.next(&Cx::silent()).expect("readme");
     server.kill();
     let mut files = 0;
@@ -228,7 +228,7 @@ fn tables_without_snapshots_are_locked_or_marked() {
 fn nothing_is_locked_that_has_snapshots() {
     let server = shop();
     let database = engine(server.spec("shop"));
-    let mut feed = database.begin(&Cx::silent()).expect("begin");
+    let mut feed = database.begin(&no_previous, &Cx::silent()).expect("begin");
     feed.next(&Cx::silent()).expect("readme");
     server.sql(
         "shop",

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use lifeboat::dump::no_previous;
 use lifeboat::event::Cx;
 
 use super::mysql_faults::Failing;
@@ -36,7 +37,7 @@ fn a_table_that_takes_the_name_of_another_during_the_dump_is_noticed() {
     server.sql("shop", "CREATE TABLE n LIKE b");
     std::thread::sleep(Duration::from_millis(1200));
     let database = engine(server.spec("shop"));
-    let mut feed = database.begin(&Cx::silent()).expect("begin");
+    let mut feed = database.begin(&no_previous, &Cx::silent()).expect("begin");
     server.sql(
         "shop",
         "INSERT INTO n SELECT * FROM b; RENAME TABLE b TO o, n TO b; DROP TABLE o; CREATE TABLE n LIKE b",

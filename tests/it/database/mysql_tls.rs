@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lifeboat::database::{MysqlAddress, MysqlSpec, Tls};
+use lifeboat::dump::no_previous;
 use lifeboat::error::{Error, Kind};
 use lifeboat::event::Cx;
 use tempfile::TempDir;
@@ -83,7 +84,7 @@ impl World {
     }
 
     fn refused(&self, user: &str, tls: Option<Tls>) -> Error {
-        let error = engine(self.spec(user, tls)).begin(&Cx::silent()).err().expect("refused");
+        let error = engine(self.spec(user, tls)).begin(&no_previous, &Cx::silent()).err().expect("refused");
         assert!(!format!("{error:?}").contains("pw\""), "{error:?}");
         error
     }
@@ -135,6 +136,6 @@ fn files_that_are_missing_or_something_else_are_named() {
     assert!(error.to_string().contains("holds no certificate"), "{error}");
 
     let local = MysqlSpec { tls: Some(world.tls()), ..world.server.spec("shop") };
-    let error = engine(local).begin(&Cx::silent()).err().expect("a socket");
+    let error = engine(local).begin(&no_previous, &Cx::silent()).err().expect("a socket");
     assert!(error.kind() == Kind::Usage && error.to_string().contains("socket"), "{error}");
 }

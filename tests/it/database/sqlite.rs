@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lifeboat::database::{Database, DatabaseSpec, SqliteSpec, open};
+use lifeboat::dump::no_previous;
 use lifeboat::event::Cx;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -225,7 +226,7 @@ fn no_copy_stays_on_disk_not_even_that_of_a_killed_run() {
     let killed = scratch.join("sqlite-999999999-abcdef");
     std::fs::create_dir_all(&killed).expect("mkdir");
     std::fs::write(killed.join("copy"), "rows").expect("write");
-    let feed = scene.database.begin(&Cx::silent()).expect("begin");
+    let feed = scene.database.begin(&no_previous, &Cx::silent()).expect("begin");
     assert_eq!(std::fs::read_dir(&scratch).expect("list").count(), 0);
     drop(feed);
 }
