@@ -191,7 +191,9 @@ fn nothing_to_borrow(number: usize) -> Error {
 
 /// An entry with a user stands for itself.
 fn complete(database: &Database, number: usize) -> Result<MysqlSpec> {
-    let Database::Mysql { name: Some(name), host, user: Some(user), password, tls } = database else {
+    let Database::Mysql { name: Some(name), host, user: Some(user), password, tls, connections, grants } =
+        database
+    else {
         return Err(Error::usage(format!("databases[{number}] has no name")));
     };
     let password = password.as_ref().map(|password| password.resolve(&password_key(number))).transpose()?;
@@ -202,12 +204,16 @@ fn complete(database: &Database, number: usize) -> Result<MysqlSpec> {
         user: user.clone(),
         password,
         tls: encryption(tls.as_ref()),
+        connections: *connections,
+        grants: *grants,
     })
 }
 
 /// An entry without a user takes from the site whatever it leaves out.
 fn borrowed(database: &Database, number: usize, site: &WordPress) -> Result<MysqlSpec> {
-    let Database::Mysql { name, host, password, tls, .. } = database else { return of_site(site) };
+    let Database::Mysql { name, host, password, tls, connections, grants, .. } = database else {
+        return of_site(site);
+    };
     Ok(MysqlSpec {
         schema: name.clone().map_or_else(|| site.name(), Ok)?,
         address: host.clone().map_or_else(|| site.host().map(address), Ok)?,
@@ -217,6 +223,8 @@ fn borrowed(database: &Database, number: usize, site: &WordPress) -> Result<Mysq
             None => site.password()?,
         },
         tls: encryption(tls.as_ref()),
+        connections: *connections,
+        grants: *grants,
     })
 }
 
@@ -227,6 +235,8 @@ fn of_site(site: &WordPress) -> Result<MysqlSpec> {
         user: site.user()?,
         password: site.password()?,
         tls: None,
+        connections: 1,
+        grants: false,
     })
 }
 

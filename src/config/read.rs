@@ -156,7 +156,7 @@ fn sqlite(at: &At<'_>) -> Option<Database> {
 }
 
 fn mysql(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
-    let table = at.table(&["type", "name", "host", "user", "password", "tls"])?;
+    let table = at.table(&["type", "name", "host", "user", "password", "tls", "connections", "grants"])?;
     let text = |at: &At<'_>| at.text().map(str::to_owned);
     let user = optional(&table, "user", text);
     if matches!(user, Ok(Some(_))) {
@@ -176,7 +176,16 @@ fn mysql(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
     });
     let password = optional(&table, "password", |at| secret::read(at, privacy));
     let tls = optional(&table, "tls", tls);
+    let connections = optional(&table, "connections", |at| {
+        at.whole_number(
+            1..=16,
+            "write a number from 1 to 16; more than 2 pay on servers with many processors alone",
+        )
+    });
+    let grants = optional(&table, "grants", At::yes_no);
     Some(Database::Mysql {
+        connections: connections.ok()?.unwrap_or(1),
+        grants: grants.ok()?.unwrap_or(false),
         name: name.ok()?,
         host: host.ok()?,
         user: user.ok()?,

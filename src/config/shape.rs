@@ -77,6 +77,12 @@ pub enum Database {
         password: Option<SecretRef>,
         /// Left out: the connection is not encrypted.
         tls: Option<Tls>,
+        /// Connections that read rows at the same time, 1 to 16; left out: 1, which needs no lock at all.
+        #[schemars(with = "Option<u32>", range(min = 1, max = 16))]
+        connections: u32,
+        /// Whether the accounts with rights on the schema are saved and given back by a restore; left out: no.
+        #[schemars(with = "Option<bool>")]
+        grants: bool,
     },
     /// A database file.
     Sqlite { path: PathBuf },

@@ -54,6 +54,11 @@ pub struct MysqlSpec {
     pub password: Option<Secret>,
     /// Left out: not encrypted.
     pub tls: Option<Tls>,
+    /// Connections that read rows at the same time. More than one holds writers back for a moment, so that all of them
+    /// see the same.
+    pub connections: u32,
+    /// Accounts and their rights on the schema are saved, and given back by a restore.
+    pub grants: bool,
 }
 
 /// How a connection to a server is encrypted.

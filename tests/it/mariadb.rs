@@ -1,4 +1,4 @@
-//! A private `MariaDB` server for one test: its own data, its own socket, no network, gone when dropped.
+//! A private `MariaDB` or `MySQL` server for one test: its own data, its own socket, no network, gone when dropped.
 
 use std::fs::File;
 use std::io::Write;
@@ -17,6 +17,37 @@ pub(crate) struct MariaDb {
     directory: TempDir,
     server: Child,
     options: Vec<String>,
+    product: Product,
+}
+
+/// Whose programs are run.
+#[derive(Clone)]
+enum Product {
+    MariaDb,
+    /// `MySQL`, which Debian's stable releases do not have, in a root directory of its own.
+    MySql(PathBuf),
+}
+
+impl Product {
+    fn command(&self, maria: &str, mysql: &str) -> Command {
+        match self {
+            Self::MariaDb => Command::new(maria),
+            Self::MySql(root) => {
+                let mut command = Command::new("chroot");
+                command.arg(root).arg(mysql);
+                command
+            }
+        }
+    }
+
+    /// A path as its programs see it.
+    fn seen(&self, path: &Path) -> String {
+        let inside = match self {
+            Self::MariaDb => path.to_owned(),
+            Self::MySql(root) => Path::new("/").join(path.strip_prefix(root).expect("below the root")),
+        };
+        inside.display().to_string()
+    }
 }
 
 impl MariaDb {
@@ -44,21 +75,46 @@ impl MariaDb {
             .expect("run mariadb-install-db");
         assert!(installed.status.success(), "mariadb-install-db: {installed:?}");
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
-        let server = Self::spawn(directory.path(), &options);
-        let started = Self { directory, server, options };
+        let product = Product::MariaDb;
+        let server = Self::spawn(&product, directory.path(), &options);
+        let started = Self { directory, server, options, product };
         started.wait();
         started
     }
 
-    fn spawn(directory: &Path, options: &[String]) -> Child {
+    /// Starts `MySQL` as `tests/mysql-lab/make` has laid it out.
+    pub(crate) fn start_mysql(options: &[&str]) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/mysql-lab/root");
+        assert!(root.join("usr/sbin/mysqld").exists(), "there is no MySQL: run tests/mysql-lab/make");
+        let directory =
+            tempfile::Builder::new().prefix("t-").tempdir_in(root.join("tmp")).expect("make a directory");
+        let product = Product::MySql(root);
+        let data = format!("--datadir={}", product.seen(&directory.path().join("data")));
+        let made = product
+            .command("", "/usr/sbin/mysqld")
+            .args(["--no-defaults", "--user=root", "--initialize-insecure", "--secure-file-priv=", &data])
+            .output()
+            .expect("run mysqld");
+        assert!(made.status.success(), "mysqld --initialize-insecure: {made:?}");
+        let own = ["--secure-file-priv=", "--mysqlx=OFF", "--disable-log-bin"];
+        let options: Vec<_> = own.iter().chain(options).map(|&option| option.to_owned()).collect();
+        let server = Self::spawn(&product, directory.path(), &options);
+        let started = Self { directory, server, options, product };
+        started.wait();
+        started
+    }
+
+    fn spawn(product: &Product, directory: &Path, options: &[String]) -> Child {
         let log = File::create(directory.join("log")).expect("create a log");
-        Command::new("mariadbd")
+        let place = |name: &str| product.seen(&directory.join(name));
+        product
+            .command("mariadbd", "/usr/sbin/mysqld")
             .args(["--no-defaults", "--user=root", "--skip-networking", "--innodb-flush-log-at-trx-commit=0"])
             .args(["--innodb-buffer-pool-size=96M", "--max-allowed-packet=256M", NO_RESERVE])
-            .arg(format!("--datadir={}", directory.join("data").display()))
-            .arg(format!("--socket={}", directory.join("sock").display()))
-            .arg(format!("--tmpdir={}", directory.display()))
-            .arg(format!("--pid-file={}", directory.join("pid").display()))
+            .arg(format!("--datadir={}", place("data")))
+            .arg(format!("--socket={}", place("sock")))
+            .arg(format!("--tmpdir={}", place("")))
+            .arg(format!("--pid-file={}", place("pid")))
             .args(options)
             .stdout(Stdio::null())
             .stderr(log)
@@ -69,7 +125,7 @@ impl MariaDb {
     fn wait(&self) {
         let begun = Instant::now();
         while self.client(None).arg("-e").arg("SELECT 1").output().is_ok_and(|out| !out.status.success()) {
-            assert!(begun.elapsed() < Duration::from_mins(1), "mariadbd did not start: {}", self.log());
+            assert!(begun.elapsed() < Duration::from_mins(1), "the server did not start: {}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -88,6 +144,8 @@ impl MariaDb {
             schema: schema.to_owned(),
             address: MysqlAddress::Socket(self.socket()),
             tls: None,
+            connections: 1,
+            grants: false,
             user: "root".to_owned(),
             password: None,
         }
@@ -99,10 +157,10 @@ impl MariaDb {
 
     /// The stock client, ready to be given more arguments.
     pub(crate) fn client(&self, schema: Option<&str>) -> Command {
-        let mut command = Command::new("mariadb");
+        let mut command = self.product.command("mariadb", "/usr/bin/mysql");
         command
             .arg("--no-defaults")
-            .arg(format!("--socket={}", self.socket().display()))
+            .arg(format!("--socket={}", self.product.seen(&self.socket())))
             .args(["--user=root", "--default-character-set=utf8mb4", "--max-allowed-packet=1G", "--batch"])
             .args(schema)
             .stdin(Stdio::null());
@@ -153,7 +211,7 @@ impl MariaDb {
     /// Starts the server again after its end.
     pub(crate) fn restart(&mut self) {
         self.server.wait().expect("wait for mariadbd");
-        self.server = Self::spawn(self.directory.path(), &self.options);
+        self.server = Self::spawn(&self.product, self.directory.path(), &self.options);
         self.wait();
     }
 }

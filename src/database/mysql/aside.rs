@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use super::crew::{self, Whistle};
 use super::definition::{Split, in_schema};
 use super::fault::{During, code_of, is_change, text_of};
+use super::grants::Account;
 use super::intake::{self, Intake};
 use super::link::Link;
 use super::load::{Filling, choose};
@@ -96,7 +97,10 @@ fn fill(
     let same_version = server::facts(link)?.version == intake.manifest.version;
     verify::compare(spec, (link, schema, PATIENCE), intake, same_version, cx)
         .context("verify the restored copy")?;
-    record(link, schema, intake)
+    // The rights name the schema they were given on.
+    let accounts =
+        if spec.grants && intake.manifest.schema == copy.live { intake.accounts.clone() } else { Vec::new() };
+    record(link, schema, intake, accounts)
 }
 
 /// Which parts of a table come after its rows.
@@ -138,8 +142,10 @@ fn try_objects(link: &mut Link, schema: &str, intake: &Intake, cx: &Cx) -> Resul
     for object in of_kind(intake, |kind| matches!(kind, ObjectKind::Trigger | ObjectKind::Event)) {
         let label = recreate::label(object);
         recreate::attributes(link, object).during(format!("try {label}"))?;
+        // `MySQL` takes a statement from a variable, and from no literal of bytes.
         let text = hex_literal(&object.sql.bytes());
-        match link.run(format!("PREPARE lifeboat_try FROM {text}")) {
+        link.run(format!("SET @lifeboat_try={text}")).during(format!("try {label}"))?;
+        match link.run("PREPARE lifeboat_try FROM @lifeboat_try") {
             Ok(()) => link.run("DEALLOCATE PREPARE lifeboat_try").during(format!("try {label}"))?,
             Err(error) if code_of(&error) == Some(NOT_PREPARABLE) => {}
             Err(error) => return Err(Error::failed(format!("try {label}: {}", text_of(&error)))),
@@ -149,14 +155,14 @@ fn try_objects(link: &mut Link, schema: &str, intake: &Intake, cx: &Cx) -> Resul
 }
 
 /// What the swap will need, kept with the copy: by then there may be another process and no shelf.
-fn record(link: &mut Link, schema: &str, intake: &Intake) -> Result<()> {
+fn record(link: &mut Link, schema: &str, intake: &Intake, accounts: Vec<Account>) -> Result<()> {
     let sequences = intake.objects.iter().filter(|object| object.kind == ObjectKind::Sequence);
     let tables = intake.manifest.tables.iter().map(|table| table.name.clone());
     let tables = tables.chain(sequences.map(|sequence| sequence.name.clone())).collect();
     let objects =
         intake.objects.iter().filter(|object| object.kind != ObjectKind::Sequence).cloned().collect();
     let options = server::database_options(&intake.database, &intake.manifest.schema);
-    Record::new(Some(&options), tables, objects).write(link, schema)
+    Record::new(Some(&options), tables, objects).with_accounts(accounts).write(link, schema)
 }
 
 /// Removes a half-made schema when it goes out of scope, also on a panic.

@@ -73,6 +73,14 @@ impl Column {
     }
 }
 
+impl Column {
+    /// Whether it may be the one with `AUTO_INCREMENT`.
+    pub(super) fn may_count(&self) -> bool {
+        let types = ["tinyint", "smallint", "mediumint", "int", "bigint", "float", "double"];
+        types.iter().any(|name| self.sql_type.starts_with(name))
+    }
+}
+
 /// Whether `enum('a','','b''c')` has the label `''`.
 fn has_empty_label(column_type: &str) -> bool {
     let mut rest = column_type.split_once('(').map_or("", |(_, labels)| labels);

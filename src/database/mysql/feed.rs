@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::ahead::{Ahead, Coming};
 use super::catalog::{Store, Table};
 use super::cut::Cut;
 use super::fault::{During, is_change, text_of};
+use super::grants::{self, Account};
 use super::manifest::{self, FORMAT, FileEntry, Manifest, NAME, TableEntry};
 use super::names::encode;
+use super::objects;
 use super::reader::Reader;
 use super::snapshot::{Definitions, Snapshot};
 use super::{readme, server, snapshot};
@@ -27,9 +30,16 @@ pub(super) struct MysqlFeed {
     waiting: VecDeque<Table>,
     /// How the dump before this one cut large tables.
     cuts: BTreeMap<String, Cut>,
-    reading: Option<(Reader, TableEntry)>,
+    reading: Option<(Rows, TableEntry)>,
+    ahead: Ahead,
     definitions: VecDeque<DumpFile>,
     manifest: Manifest,
+}
+
+/// Who reads the rows of a table.
+enum Rows {
+    Here(Reader),
+    Ahead(Coming),
 }
 
 /// In the order of paths.
@@ -67,8 +77,9 @@ impl MysqlFeed {
         waiting.sort_by_cached_key(|table| encode(&table.name));
         let large = waiting.iter().any(|table| Cut::may_differ(table.estimate));
         let cuts = if large { manifest::cuts(previous) } else { BTreeMap::new() };
-        let definitions = definition_files(&snapshot.definitions)?;
+        let definitions = definition_files(&snapshot.definitions, snapshot.accounts.as_deref())?;
         let manifest = empty_manifest(spec, &mut snapshot)?;
+        let ahead = Ahead::new(&spec.schema, std::mem::take(&mut snapshot.readers));
         Ok(Self {
             spec: spec.clone(),
             directory,
@@ -77,6 +88,7 @@ impl MysqlFeed {
             waiting: waiting.into(),
             cuts,
             reading: None,
+            ahead,
             definitions: definitions.into(),
             manifest,
         })
@@ -86,20 +98,25 @@ impl MysqlFeed {
     fn data(&mut self, cx: &Cx) -> Result<Option<DumpFile>> {
         loop {
             if let Some((reader, entry)) = &mut self.reading {
-                if let Some(piece) = reader.next(&mut self.snapshot.link, cx)? {
+                let piece = match reader {
+                    Rows::Here(reader) => reader.next(&mut self.snapshot.link, cx)?,
+                    Rows::Ahead(coming) => coming.next(cx)?,
+                };
+                if let Some(piece) = piece {
                     let path = PathBuf::from(format!("data/{}/{}", encode(&entry.name), piece.name));
                     entry.add(FileEntry::of(&path, &piece.data, piece.rows));
                     return Ok(Some(DumpFile { path, data: piece.data }));
                 }
                 self.finish_table(cx)?;
             }
+            self.ahead.begin(&self.waiting, |table| cut_of(table, &self.cuts), cx);
             let Some(table) = self.waiting.pop_front() else { return Ok(None) };
             self.start_table(table)?;
         }
     }
 
     fn start_table(&mut self, table: Table) -> Result<()> {
-        let cut = Cut::fit(table.integer_key, table.estimate, self.cuts.get(&table.name));
+        let cut = cut_of(&table, &self.cuts);
         let definition = format!("schema/tables/{}.sql", encode(&table.name));
         let mut entry = TableEntry::new(&table, cut, definition);
         match table.store() {
@@ -118,21 +135,37 @@ impl MysqlFeed {
             }
             Store::Transactional => {}
         }
+        if let Some(coming) = self.ahead.take(&table.name) {
+            self.reading = Some((Rows::Ahead(coming), entry));
+            return Ok(());
+        }
         let link = &mut self.snapshot.link;
         link.run("SAVEPOINT table_begun").during("set a savepoint")?;
         let name = table.name.clone();
         let reader =
             Reader::start(link, &self.spec.schema, table, cut).map_err(|error| broken(&name, &error))?;
-        self.reading = Some((reader, entry));
+        self.reading = Some((Rows::Here(reader), entry));
         Ok(())
     }
 
     fn finish_table(&mut self, cx: &Cx) -> Result<()> {
         let Some((reader, mut entry)) = self.reading.take() else { return Ok(()) };
-        // Frees the table for whoever wants to change its definition.
-        self.snapshot.link.run("ROLLBACK TO SAVEPOINT table_begun").during("go back to a savepoint")?;
-        entry.row_sum = reader.sum();
-        if reader.table().store() == Store::Plain {
+        let store = match reader {
+            Rows::Here(reader) => {
+                // Frees the table for whoever wants to change its definition.
+                let link = &mut self.snapshot.link;
+                link.run("ROLLBACK TO SAVEPOINT table_begun").during("go back to a savepoint")?;
+                entry.row_sum = reader.sum();
+                reader.table().store()
+            }
+            Rows::Ahead(coming) => {
+                let (link, sum) = coming.finish()?;
+                self.ahead.give_back(link);
+                entry.row_sum = sum;
+                Store::Transactional
+            }
+        };
+        if store == Store::Plain {
             entry.unlocked |= !self.snapshot.holds_lock();
             if entry.unlocked {
                 cx.warn(format!(
@@ -224,17 +257,18 @@ impl Feed for MysqlFeed {
     }
 }
 
+fn cut_of(table: &Table, before: &BTreeMap<String, Cut>) -> Cut {
+    Cut::fit(table.integer_key, table.estimate, before.get(&table.name))
+}
+
 /// The files below `schema/`, in path order.
-fn definition_files(definitions: &Definitions) -> Result<Vec<DumpFile>> {
-    let mut lines = Vec::new();
-    for object in &definitions.objects.list {
-        serde_json::to_writer(&mut lines, object)?;
-        lines.push(b'\n');
+fn definition_files(definitions: &Definitions, accounts: Option<&[Account]>) -> Result<Vec<DumpFile>> {
+    let mut files = vec![DumpFile { path: "schema/database.sql".into(), data: definitions.database.clone() }];
+    if let Some(accounts) = accounts {
+        files.push(DumpFile { path: grants::NAME.into(), data: lines(accounts)? });
     }
-    let mut files = vec![
-        DumpFile { path: "schema/database.sql".into(), data: definitions.database.clone() },
-        DumpFile { path: "schema/objects.jsonl".into(), data: lines },
-    ];
+    let objects = lines(&definitions.objects.list)?;
+    files.push(DumpFile { path: objects::NAME.into(), data: objects });
     let mut tables: Vec<_> = definitions
         .tables
         .iter()
@@ -249,6 +283,16 @@ fn definition_files(definitions: &Definitions) -> Result<Vec<DumpFile>> {
     Ok(files)
 }
 
+/// One JSON document a line.
+fn lines<T: serde::Serialize>(items: &[T]) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for item in items {
+        serde_json::to_writer(&mut lines, item)?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
 fn empty_manifest(spec: &MysqlSpec, snapshot: &mut Snapshot) -> Result<Manifest> {
     let (character_set, collation) = server::schema_collation(&mut snapshot.link, &spec.schema)?;
     let locked = if snapshot.lock.is_some() { "+lock-tables" } else { "" };
@@ -260,6 +304,7 @@ fn empty_manifest(spec: &MysqlSpec, snapshot: &mut Snapshot) -> Result<Manifest>
         schema: spec.schema.clone(),
         moment: snapshot.moment,
         consistency: format!("consistent-snapshot{locked}"),
+        locked_ms: snapshot.held.map(|held| 1e3 * held.as_secs_f64()),
         binlog: snapshot.binlog.clone(),
         sql_mode: snapshot.server.sql_mode.clone(),
         character_set,

@@ -51,9 +51,12 @@ pub(super) fn load(
 fn statement(target: &Target) -> String {
     let mut places = Vec::new();
     let mut assignments = Vec::new();
+    let converts = target.columns.iter().any(|column| column.convert("").is_some());
     for (index, column) in target.columns.iter().enumerate() {
         let variable = format!("@v{index}");
-        match column.convert(&variable) {
+        // A statement that assigns anything forgets that a 0 in the counting column is meant, unless it is assigned too.
+        let counts = converts && column.may_count();
+        match column.convert(&variable).or_else(|| counts.then(|| variable.clone())) {
             Some(value) => {
                 assignments.push(format!("{}={value}", quote(&column.name)));
                 places.push(variable);

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::grants::{self, Account};
 use super::manifest::{FORMAT, FileEntry, Manifest, NAME, TableEntry};
-use super::objects::Object;
+use super::objects::{self, Object};
 use crate::dump::Shelf;
 use crate::error::{Context, Error, Result};
 
@@ -17,6 +18,8 @@ pub(super) struct Intake {
     pub tables: Vec<Vec<u8>>,
     /// In the order of creation.
     pub objects: Vec<Object>,
+    /// Empty if they were not saved.
+    pub accounts: Vec<Account>,
 }
 
 pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
@@ -29,17 +32,23 @@ pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
     };
     let database = get("schema/database.sql")?;
     let tables = manifest.tables.iter().map(|table| get(&table.definition)).collect::<Result<_>>()?;
-    let lines = get("schema/objects.jsonl")?;
-    let objects: Vec<Object> = lines
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(serde_json::from_slice)
-        .collect::<std::result::Result<_, _>>()
-        .context("read schema/objects.jsonl of the dump")?;
+    let objects: Vec<Object> = documents(&get(objects::NAME)?, objects::NAME)?;
+    let accounts = if known.contains_key(grants::NAME) {
+        documents(&get(grants::NAME)?, grants::NAME)?
+    } else {
+        Vec::new()
+    };
     if objects.len() as u64 != manifest.objects {
         return Err(unfit(&format!("it has {} objects and should have {}", objects.len(), manifest.objects)));
     }
-    Ok(Intake { manifest, database, tables, objects })
+    Ok(Intake { manifest, database, tables, objects, accounts })
+}
+
+/// One a line.
+fn documents<T: serde::de::DeserializeOwned>(data: &[u8], name: &str) -> Result<Vec<T>> {
+    let lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let documents: std::result::Result<_, _> = lines.map(serde_json::from_slice).collect();
+    documents.with_context(|| format!("read {name} of the dump"))
 }
 
 /// A whole file of the dump that is exactly what was written.

@@ -35,6 +35,19 @@ impl TableLock {
         })
     }
 
+    /// Holds all of a schema still. Where we may, only commits wait (`MariaDB`'s backup stages); otherwise these tables are
+    /// locked one by one, and a transaction that already wrote to one of them and comes to the next is refused by the
+    /// server as a deadlock, which its application has to repeat.
+    pub(super) fn take_all(spec: &MysqlSpec, tables: &[String]) -> Result<Result<Self, String>> {
+        let mut link = Link::open(spec, Some(&spec.schema))?;
+        pin(&mut link, PATIENCE)?;
+        let since = Instant::now();
+        match link.run("BACKUP STAGE START").and_then(|()| link.run("BACKUP STAGE BLOCK_COMMIT")) {
+            Ok(()) => Ok(Ok(Self { link: Some(link), since })),
+            Err(_) => Self::take(spec, tables),
+        }
+    }
+
     /// Whether the tables are still held; gives the lock up when it has been held for long enough.
     pub(super) fn holds(&mut self) -> bool {
         if self.since.elapsed() > HOLD {
@@ -43,8 +56,9 @@ impl TableLock {
         self.link.is_some()
     }
 
-    /// Ends the lock by ending its connection, which cannot fail.
-    pub(super) fn release(&mut self) {
+    /// Ends the lock by ending its connection, which cannot fail; says for how long it was held.
+    pub(super) fn release(&mut self) -> Duration {
         self.link = None;
+        self.since.elapsed()
     }
 }

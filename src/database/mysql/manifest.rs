@@ -17,7 +17,7 @@ pub(super) const NAME: &str = "zz-manifest.json";
 /// Raised when an older program could misread a dump.
 pub(super) const FORMAT: u32 = 1;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     pub format: u32,
     pub engine: String,
@@ -29,6 +29,9 @@ pub(super) struct Manifest {
     pub moment: Timestamp,
     /// `consistent-snapshot`; with tables of other engines, `consistent-snapshot+lock-tables`.
     pub consistency: String,
+    /// How long writers waited for several connections to see one moment, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_ms: Option<f64>,
     /// Where the binary log stood, in the server's own words, if it keeps one and lets us know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binlog: Option<String>,

@@ -3,6 +3,7 @@
 //! Down: `feed` hands out files; `snapshot` fixes the moment; `reader`, `encode` and `cut` make rows into files. Up: `aside`
 //! tells the story of a load, `swap` that of the exchange.
 
+mod ahead;
 mod aside;
 mod catalog;
 mod column;
@@ -12,6 +13,7 @@ mod definition;
 mod encode;
 mod fault;
 mod feed;
+mod grants;
 mod infile;
 mod insert;
 mod intake;

@@ -9,6 +9,9 @@ use super::row::{number, text, text_under, under};
 use crate::dump::Unsaved;
 use crate::error::Result;
 
+/// Name of the file in a dump that has them.
+pub(super) const NAME: &str = "schema/objects.jsonl";
+
 /// The order of replay: what comes later may use what comes before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

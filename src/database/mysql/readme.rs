@@ -28,14 +28,17 @@ or mysql client; the target schema must be empty):
   jq -r '.tables[] | .definition' zz-manifest.json | while read -r file; do
     { echo "$setup; $maria;"; cat "$file"; echo ';'; } | $client --default-character-set=utf8mb4 "$target"
   done
-  jq -r '.tables[] | . as $t | .files[] | .path + "\t" + ({
+  jq -r 'def special: .kind | IN("utf8", "enum-number", "bit");
+    def counts: .type | test("^(tiny|small|medium|big)?int|^float|^double");
+    .tables[] | . as $t | any($t.columns[]; special) as $sets | .files[] | .path + "\t" + ({
       table: $t.name | gsub("`"; "``"),
-      into: [$t.columns | to_entries[] | if .value.kind | IN("utf8", "enum-number", "bit") then "@v\(.key)"
+      into: [$t.columns | to_entries[] | if (.value | special or ($sets and counts)) then "@v\(.key)"
              else "`" + (.value.name | gsub("`"; "``")) + "`" end] | join(","),
       set: [$t.columns | to_entries[] | ("`" + (.value.name | gsub("`"; "``")) + "`=") as $name | "@v\(.key)" as $v |
             if .value.kind == "utf8" then $name + "CONVERT(\($v) USING utf8mb4)"
             elif .value.kind == "enum-number" then $name + $v + "+0"
-            elif .value.kind == "bit" then $name + "CAST(CONV(HEX(\($v)),16,10) AS UNSIGNED)" else empty end] | join(",")
+            elif .value.kind == "bit" then $name + "CAST(CONV(HEX(\($v)),16,10) AS UNSIGNED)"
+            elif ($sets and (.value | counts)) then $name + $v else empty end] | join(",")
     } | " INTO TABLE `\(.table)` CHARACTER SET binary (\(.into))" + if .set == "" then "" else " SET \(.set)" end
       | @base64)' zz-manifest.json |
   while IFS=$'\t' read -r file sql; do

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fault::{During, code_of};
+use super::grants::Account;
 use super::link::Link;
 use super::names::{hex, hex_literal, qualified, unhex};
 use super::objects::Object;
@@ -23,11 +24,18 @@ pub(super) struct Record {
     /// Tables and sequences: everything that a RENAME moves.
     pub tables: Vec<String>,
     pub objects: Vec<Object>,
+    /// To be given their rights back.
+    #[serde(default)]
+    pub accounts: Vec<Account>,
 }
 
 impl Record {
     pub(super) fn new(options: Option<&[u8]>, tables: Vec<String>, objects: Vec<Object>) -> Self {
-        Self { options_hex: options.map(hex), tables, objects }
+        Self { options_hex: options.map(hex), tables, objects, accounts: Vec::new() }
+    }
+
+    pub(super) fn with_accounts(self, accounts: Vec<Account>) -> Self {
+        Self { accounts, ..self }
     }
 
     pub(super) fn options(&self) -> Option<Vec<u8>> {

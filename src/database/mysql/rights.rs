@@ -52,7 +52,7 @@ fn parse(grant: &str) -> Option<(Vec<String>, String)> {
 }
 
 /// Whether a grant's schema part, a quoted pattern or `*`, means this schema.
-fn covers(pattern: &str, schema: &str) -> bool {
+pub(super) fn covers(pattern: &str, schema: &str) -> bool {
     if pattern == "*" {
         return true;
     }

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::catalog::{self, Store, Table};
 use super::fault::{During, Sql, is_change, text_of};
+use super::grants::{self, Account};
 use super::link::Link;
 use super::lock::TableLock;
 use super::names::{literal, qualified};
@@ -27,17 +28,26 @@ const TRIES: u32 = 3;
 /// Births are told to the second.
 const TICK: Duration = Duration::from_millis(1100);
 
+/// How long to leave writers alone before a lock is tried once more.
+const LOCK_AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+
 /// Somebody may be changing a table while we come to it; waiting for that keeps nobody else waiting.
 const PATIENCE: Patience = Patience(60);
 
 /// A moment that is being held, and what there is at that moment.
 pub(super) struct Snapshot {
     pub link: Link,
+    /// Connections that see the same moment and read its rows; empty if `link` does that alone.
+    pub readers: Vec<Link>,
+    /// How long writers were kept waiting so that all connections see one moment.
+    pub held: Option<Duration>,
     pub lock: Option<TableLock>,
     pub moment: Timestamp,
     pub server: server::Facts,
     pub binlog: Option<String>,
     pub definitions: Definitions,
+    /// If they were asked for.
+    pub accounts: Option<Vec<Account>>,
     pub unsaved: Vec<Unsaved>,
 }
 
@@ -85,7 +95,7 @@ fn attempt(spec: &MysqlSpec, cx: &Cx) -> Result<Result<Snapshot, String>> {
     let server = server::facts(&mut link)?;
     let lock = lock_plain_tables(spec, &mut link, cx)?;
     let before = births(&mut link, &spec.schema)?;
-    link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").during("begin a snapshot")?;
+    let (readers, held) = begin_together(spec, &mut link, cx)?;
     let moment = moment(&mut link)?;
     let binlog = server::binlog_position(&mut link)?;
     let definitions = read(&mut link, &spec.schema)?;
@@ -99,7 +109,70 @@ fn attempt(spec: &MysqlSpec, cx: &Cx) -> Result<Result<Snapshot, String>> {
     }
     let mut unsaved = rights::missing(&mut link, &spec.schema)?;
     unsaved.extend(definitions.objects.unsaved.iter().cloned());
-    Ok(Ok(Snapshot { link, lock, moment, server, binlog, definitions, unsaved }))
+    let accounts = if spec.grants {
+        let (accounts, unseen) = grants::read(&mut link, &spec.schema)?;
+        unsaved.extend(unseen);
+        Some(accounts)
+    } else {
+        None
+    };
+    Ok(Ok(Snapshot { link, readers, held, lock, moment, server, binlog, definitions, accounts, unsaved }))
+}
+
+/// Fixes the moment for all connections. Nothing may be committed between the first and the last: for that long, all tables
+/// are locked; where they cannot be, one connection does everything, without a lock.
+fn begin_together(spec: &MysqlSpec, link: &mut Link, cx: &Cx) -> Result<(Vec<Link>, Option<Duration>)> {
+    const BEGIN: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+    if spec.connections < 2 {
+        link.run(BEGIN).during("begin a snapshot")?;
+        return Ok((Vec::new(), None));
+    }
+    match readers_and_lock(spec, link)? {
+        Err(why) => {
+            cx.note(format!("schema {:?} is read over one connection: {why}", spec.schema));
+            link.run(BEGIN).during("begin a snapshot")?;
+            Ok((Vec::new(), None))
+        }
+        Ok((mut readers, mut lock)) => {
+            let begun = std::iter::once(link)
+                .chain(&mut readers)
+                .try_for_each(|link| link.run(BEGIN).during("begin a snapshot"));
+            let held = lock.release();
+            begun?;
+            cx.note(format!(
+                "all tables of schema {:?} were locked for {:.1} ms",
+                spec.schema,
+                1e3 * held.as_secs_f64()
+            ));
+            Ok((readers, Some(held)))
+        }
+    }
+}
+
+/// The lock comes last, so that nobody waits for connections to be made.
+fn readers_and_lock(spec: &MysqlSpec, link: &mut Link) -> Result<Result<(Vec<Link>, TableLock), String>> {
+    let mut readers = Vec::new();
+    for _ in 0..spec.connections {
+        let reader = Link::open(spec, Some(&spec.schema)).and_then(|mut reader| {
+            pin(&mut reader, PATIENCE)?;
+            Ok(reader)
+        });
+        match reader {
+            Ok(reader) => readers.push(reader),
+            Err(error) => return Ok(Err(error.to_string())),
+        }
+    }
+    let tables = tables(link, spec, |store| matches!(store, Store::Transactional | Store::Plain))?;
+    if tables.is_empty() {
+        return Ok(Err("it has no tables".to_owned()));
+    }
+    for wait in LOCK_AGAIN_AFTER {
+        if let Ok(lock) = TableLock::take_all(spec, &tables)? {
+            return Ok(Ok((readers, lock)));
+        }
+        std::thread::sleep(wait);
+    }
+    Ok(TableLock::take_all(spec, &tables)?.map(|lock| (readers, lock)))
 }
 
 /// All definitions of a schema, read by a session whose default it is.
@@ -148,18 +221,21 @@ fn touch(link: &mut Link, schema: &str, tables: &[Table]) -> Sql<()> {
     link.run("ROLLBACK TO SAVEPOINT looked")
 }
 
-fn lock_plain_tables(spec: &MysqlSpec, link: &mut Link, cx: &Cx) -> Result<Option<TableLock>> {
+/// Names of the tables whose rows are kept in one of these ways.
+fn tables(link: &mut Link, spec: &MysqlSpec, wanted: impl Fn(Store) -> bool) -> Result<Vec<String>> {
     let rows = link
         .rows(format!(
-            "SELECT table_name, engine FROM information_schema.tables WHERE table_schema={} AND table_type='BASE TABLE'",
+            "SELECT table_name, engine FROM information_schema.tables WHERE table_schema={} \
+             AND table_type IN ('BASE TABLE','SYSTEM VERSIONED')",
             literal(&spec.schema)
         ))
         .during(format!("list the tables of schema {:?}", spec.schema))?;
-    let plain: Vec<_> = rows
-        .iter()
-        .filter(|row| Table::store_of(&text(row, 1).to_lowercase()) == Store::Plain)
-        .map(|row| text(row, 0))
-        .collect();
+    let kept = |row: &&mysql_async::Row| wanted(Table::store_of(&text(row, 1).to_lowercase()));
+    Ok(rows.iter().filter(kept).map(|row| text(row, 0)).collect())
+}
+
+fn lock_plain_tables(spec: &MysqlSpec, link: &mut Link, cx: &Cx) -> Result<Option<TableLock>> {
+    let plain = tables(link, spec, |store| store == Store::Plain)?;
     if plain.is_empty() {
         return Ok(None);
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::aside::{drop_schema, rebind_sequences};
 use super::fault::During;
+use super::grants;
 use super::link::Link;
 use super::names::{literal, qualified, quote};
 use super::objects::{self, Object, ObjectKind};
@@ -39,7 +40,8 @@ pub(super) fn swap_in(spec: &MysqlSpec, copy: &SideCopy, cx: &Cx) -> Result<()> 
         .collect();
     rename(&mut link, &moves)?;
     rebind_sequences(&mut link, &copy.live, &side.tables, &copy.side)?;
-    create_objects(&mut link, &copy.live, &side, cx)
+    create_objects(&mut link, &copy.live, &side, cx)?;
+    grants::give(&mut link, &side.accounts, cx)
 }
 
 /// The reverse of `swap_in`, from wherever it stopped. Ends with the removal of the former schema, so that a second call

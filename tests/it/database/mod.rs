@@ -4,10 +4,14 @@ mod fingerprint;
 mod mysql;
 mod mysql_faults;
 mod mysql_load;
+mod mysql_options;
+mod mysql_proper;
+mod mysql_random;
 mod mysql_sql;
 mod mysql_storm;
 mod mysql_swap;
 mod mysql_tls;
+mod random_schema;
 mod sqlite;
 
 use std::collections::BTreeMap;

@@ -48,6 +48,8 @@ fn who_cannot_log_in_is_told_so_without_the_password() {
         user: "clerk".to_owned(),
         password: Some(Secret::new(SECRET)),
         tls: None,
+        connections: 1,
+        grants: false,
     };
     let error = engine(dead.clone()).begin(&no_previous, &Cx::silent()).err().expect("no server");
     assert!(error.to_string().contains("127.0.0.1:1") && error.remedy().is_some(), "{error:?}");
