@@ -124,12 +124,13 @@ impl Cx {
         self.emit(What::Missed { path: path.into(), why: why.into() });
     }
 
-    /// Call as often as you like: at most four a second get through, and always the last one (`done == total`).
+    /// Call as often as you like: at most four a second get through, and always the first (`done == 0`), with which a
+    /// phase begins, and the last one (`done == total`).
     pub fn progress(&self, done: u64, total: Option<u64>, unit: Unit) {
         {
             let mut last = self.shared.last_progress.lock().unwrap_or_else(PoisonError::into_inner);
-            let finished = total == Some(done);
-            if !finished && last.is_some_and(|at| at.elapsed() < PROGRESS_EVERY) {
+            let matters = done == 0 || total == Some(done);
+            if !matters && last.is_some_and(|at| at.elapsed() < PROGRESS_EVERY) {
                 return;
             }
             *last = Some(Instant::now());

@@ -41,9 +41,9 @@ impl Directory {
     }
 
     /// After a save that failed: its packs that no index names would only fill the storage, which may be why it failed.
-    /// Nothing more is written afterwards.
+    /// Nothing more is written for it afterwards.
     pub(crate) fn discard_fresh(&self) -> RusticResult<()> {
-        self.gate.failed("the save has ended", None);
+        self.gate.end();
         let _alone = self.fresh.write().unwrap_or_else(PoisonError::into_inner);
         let packs = std::mem::take(&mut *self.unnamed.lock().unwrap_or_else(PoisonError::into_inner));
         packs.iter().try_for_each(|id| self.remove(FileType::Pack, id, false))

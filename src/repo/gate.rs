@@ -20,6 +20,8 @@ pub(crate) struct Gate {
 
 #[derive(Default)]
 struct State {
+    /// A save has failed; what its threads still want to write comes too late.
+    ended: bool,
     failure: Option<(String, Option<&'static str>)>,
     committed: Option<Id>,
 }
@@ -43,6 +45,9 @@ impl Gate {
         if let Some(failure) = self.failure() {
             return Err(Error::failed(format!("not written, because an earlier write failed: {failure}")));
         }
+        if self.lock().ended {
+            return Err(Error::failed("not written, because the save has ended"));
+        }
         let shut = tpe == FileType::Snapshot && !self.open.load(Ordering::SeqCst);
         Ok(if shut { Pass::Swallow } else { Pass::Write })
     }
@@ -61,6 +66,16 @@ impl Gate {
         if tpe == FileType::Snapshot {
             self.lock().committed = Some(*id);
         }
+    }
+
+    /// Another save begins. A write that failed is not forgotten: the storage is the same.
+    pub(crate) fn begin(&self) {
+        self.lock().ended = false;
+    }
+
+    /// A save has failed: nothing more is written for it.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
     }
 
     /// The first failure is the one to tell; all later writes are refused.
@@ -91,6 +106,19 @@ impl Gate {
 mod tests {
     use super::*;
     use crate::event::Cancel;
+
+    #[test]
+    fn a_save_may_begin_again_but_not_on_a_storage_that_failed() {
+        let gate = Gate::new(&Cx::silent());
+        gate.end();
+        assert!(gate.admit(FileType::Pack).is_err());
+        gate.begin();
+        assert_eq!(gate.admit(FileType::Pack).unwrap(), Pass::Write);
+        gate.failed("no room", None);
+        gate.end();
+        gate.begin();
+        assert!(gate.admit(FileType::Pack).unwrap_err().to_string().contains("no room"));
+    }
 
     #[test]
     fn a_snapshot_passes_only_through_commit() {

@@ -47,6 +47,7 @@ impl Repo {
     /// Things that exist but cannot be read are events (`Missed`) and make the snapshot one tagged `incomplete`; everything
     /// else that goes wrong is an error, and then there is no snapshot.
     pub fn save(&self, contents: Contents, cx: &Cx) -> Result<Snapshot> {
+        self.gate.begin();
         let saved = catch_unwind(AssertUnwindSafe(|| self.save_all(contents, cx)));
         if !matches!(saved, Ok(Ok(_)))
             && let Err(error) = self.backend.discard_fresh()

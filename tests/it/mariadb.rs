@@ -18,6 +18,8 @@ pub(crate) struct MariaDb {
     server: Child,
     options: Vec<String>,
     product: Product,
+    /// The directory is a file system of its own, which ends with the server.
+    small: bool,
 }
 
 /// Whose programs are run.
@@ -57,8 +59,36 @@ impl MariaDb {
 
     /// Starts with further options of mariadbd.
     pub(crate) fn start_with(options: &[&str]) -> Self {
-        let directory =
-            tempfile::Builder::new().prefix("lifeboat-mariadb-").tempdir().expect("make a directory");
+        Self::start_in(Self::directory(), options)
+    }
+
+    /// Starts on a disk of so many megabytes; needs the right to mount.
+    pub(crate) fn start_on_disk_of(megabytes: u32, options: &[&str]) -> Self {
+        let directory = Self::directory();
+        let size = format!("size={megabytes}m");
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(directory.path()).status();
+        assert!(mounted.expect("run mount").success(), "mount a small disk");
+        let mut started = Self::start_in(directory, options);
+        started.small = true;
+        started
+    }
+
+    /// Makes room on its small disk, and starts it again if it ended for want of it.
+    pub(crate) fn give_room(&mut self, megabytes: u32) {
+        let size = format!("remount,size={megabytes}m");
+        let mounted = Command::new("mount").args(["-o", &size]).arg(self.directory.path()).status();
+        assert!(mounted.expect("run mount").success(), "make room");
+        if self.server.try_wait().expect("look after the server").is_some() {
+            self.restart();
+        }
+    }
+
+    fn directory() -> TempDir {
+        tempfile::Builder::new().prefix("lifeboat-mariadb-").tempdir().expect("make a directory")
+    }
+
+    fn start_in(directory: TempDir, options: &[&str]) -> Self {
         let data = directory.path().join("data");
         let installed = Command::new("mariadb-install-db")
             .args([
@@ -77,7 +107,7 @@ impl MariaDb {
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
         let product = Product::MariaDb;
         let server = Self::spawn(&product, directory.path(), &options);
-        let started = Self { directory, server, options, product };
+        let started = Self { directory, server, options, product, small: false };
         started.wait();
         started
     }
@@ -99,7 +129,7 @@ impl MariaDb {
         let own = ["--secure-file-priv=", "--mysqlx=OFF", "--disable-log-bin"];
         let options: Vec<_> = own.iter().chain(options).map(|&option| option.to_owned()).collect();
         let server = Self::spawn(&product, directory.path(), &options);
-        let started = Self { directory, server, options, product };
+        let started = Self { directory, server, options, product, small: false };
         started.wait();
         started
     }
@@ -221,5 +251,8 @@ impl Drop for MariaDb {
         // Nothing of it is wanted any more, so that an abrupt end does no harm; it may have ended already.
         drop(self.server.kill());
         drop(self.server.wait());
+        if self.small {
+            drop(Command::new("umount").arg("--lazy").arg(self.directory.path()).status());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mysql_async::Error as Driver;
+use mysql_async::{DriverError, Error as Driver};
 
 use crate::error::{Error, Result};
 
@@ -53,5 +53,12 @@ impl<T> During<T> for std::result::Result<T, &Driver> {
 }
 
 fn failure(error: &Driver, what: &impl fmt::Display) -> Error {
-    Error::failed(format!("{what}: {}", text_of(error)))
+    let told = Error::failed(format!("{what}: {}", text_of(error)));
+    match error {
+        // While it is being sent data it gives no reason.
+        Driver::Io(_) | Driver::Driver(DriverError::ConnectionClosed) => told.with_remedy(
+            "the server ended the connection: its error log says why; a full disk and a restart are the usual causes",
+        ),
+        _ => told,
+    }
 }

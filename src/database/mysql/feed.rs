@@ -12,10 +12,10 @@ use super::fault::{During, is_change, text_of};
 use super::grants::{self, Account};
 use super::manifest::{self, FORMAT, FileEntry, Manifest, NAME, TableEntry};
 use super::names::encode;
-use super::objects;
+use super::objects::{self, Object, ObjectKind};
 use super::reader::Reader;
 use super::snapshot::{Definitions, Snapshot};
-use super::{readme, server, snapshot};
+use super::{readme, server, snapshot, views};
 use crate::database::MysqlSpec;
 use crate::dump::{DumpFile, Feed, Previous, Summary, Unsaved};
 use crate::error::{Error, Kind, Result};
@@ -267,7 +267,7 @@ fn definition_files(definitions: &Definitions, accounts: Option<&[Account]>) -> 
     if let Some(accounts) = accounts {
         files.push(DumpFile { path: grants::NAME.into(), data: lines(accounts)? });
     }
-    let objects = lines(&definitions.objects.list)?;
+    let objects = lines(&in_order(definitions))?;
     files.push(DumpFile { path: objects::NAME.into(), data: objects });
     let mut tables: Vec<_> = definitions
         .tables
@@ -281,6 +281,16 @@ fn definition_files(definitions: &Definitions, accounts: Option<&[Account]>) -> 
             .map(|(name, data)| DumpFile { path: PathBuf::from("schema/tables").join(name), data }),
     );
     Ok(files)
+}
+
+/// As they can be created one after the other: each view after those it reads from.
+fn in_order(definitions: &Definitions) -> Vec<&Object> {
+    let list = &definitions.objects.list;
+    let views: Vec<_> = list.iter().filter(|object| object.kind == ObjectKind::View).collect();
+    let mut views = views::sorted(&views, &definitions.schema).into_iter();
+    list.iter()
+        .filter_map(|object| if object.kind == ObjectKind::View { views.next() } else { Some(object) })
+        .collect()
 }
 
 /// One JSON document a line.

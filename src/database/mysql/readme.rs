@@ -8,16 +8,17 @@ pub(super) const TEXT: &str = r#"This directory is one consistent moment of one 
 
   schema/database.sql       CREATE DATABASE
   schema/tables/*.sql       CREATE TABLE, one file per table, as the server printed it
+  schema/grants.jsonl       if asked for: accounts, and what they may do in this schema
   schema/objects.jsonl      sequences, routines, packages, views, triggers, events: one JSON object per line, in the
                             order of creation, with the sql_mode, character set and time zone each was created under
   data/<table>/*/*.tsv      rows in the default format of LOAD DATA: tabs, newlines, backslash escapes, \N for NULL;
                             every column in its own character set, times in UTC
   zz-manifest.json          the real names of tables and columns, row counts, BLAKE3 hashes, and what could not be saved
 
-Lifeboat restores all of it, and checks it. To load the rows by hand with stock tools (needs bash, jq and the mariadb
-or mysql client; the target schema must be empty):
+Lifeboat restores all of it, and checks it. To restore it by hand with stock tools (needs bash, jq and the mariadb or
+mysql client; the target schema must not exist yet):
 
-  target=shop_copy          # the schema to fill
+  target=shop_copy          # what it is to be called; another name than before leaves defaults from sequences behind
   client="mariadb --local-infile=1 --default-character-set=binary --batch"     # add --user and --password as needed
 
   $client -e "CREATE DATABASE \`$target\`"
@@ -44,6 +45,19 @@ or mysql client; the target schema must be empty):
   while IFS=$'\t' read -r file sql; do
     $client "$target" -e "$setup; $maria; LOAD DATA LOCAL INFILE '$file'$(base64 -d <<<"$sql")" </dev/null
   done
+  jq -r 'def text: "'"'"'" + gsub("'"'"'"; "'"''"'") + "'"'"'";
+    select(.kind != "sequence" and (.broken | not)) | [([
+      "SET NAMES utf8mb4; SET sql_mode=\(.sql_mode // "" | text), time_zone=\(.time_zone // "+00:00" | text);",
+      (.database_collation // empty | "ALTER DATABASE COLLATE \(text);"),
+      (.collation_connection // empty | "SET collation_connection=\(text);"),
+      (select(.sql and (.sql | explode | max) < 128) | .character_set_client // empty | "SET character_set_client=\(text);")
+    ] | join("\n") | @base64), (.sql // "" | @base64), .sql_hex // ""] | join("|")' schema/objects.jsonl |
+  while IFS='|' read -r before sql hex; do
+    base64 -d <<<"$before"; printf '\nDELIMITER ;;end;;\n'
+    base64 -d <<<"$sql"; printf '%b' "$(sed 's/../\\x&/g' <<<"$hex")"; printf '\n;;end;;\nDELIMITER ;\n'
+  done | $client --default-character-set=utf8mb4 "$target"
+  sed "s/^CREATE DATABASE [^ ]* /ALTER DATABASE /" schema/database.sql | $client "$target"
 
-Then create the objects of schema/objects.jsonl (field "sql", or "sql_hex" where the text is not UTF-8) in their order.
+What objects.jsonl calls broken no server will create. schema/grants.jsonl, where it is there, has statements to be run by
+hand: accounts, and what they may do.
 "#;

@@ -60,6 +60,7 @@ impl Snapshot {
 
 /// Everything in a schema but its rows.
 pub(super) struct Definitions {
+    pub schema: String,
     /// `CREATE DATABASE`, as bytes.
     pub database: Vec<u8>,
     pub tables: Vec<Table>,
@@ -178,6 +179,7 @@ fn readers_and_lock(spec: &MysqlSpec, link: &mut Link) -> Result<Result<(Vec<Lin
 /// All definitions of a schema, read by a session whose default it is.
 pub(super) fn read(link: &mut Link, schema: &str) -> Result<Definitions> {
     Ok(Definitions {
+        schema: schema.to_owned(),
         database: server::show_create_database(link, schema)?,
         tables: catalog::tables(link, schema)?,
         objects: objects::objects(link, schema)?,

@@ -1,5 +1,7 @@
 //! The proof of a restore: the loaded tables are dumped again by the same code and must give the same files.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::catalog;
 use super::catalog::Table;
 use super::crew::{self, Whistle};
@@ -13,7 +15,7 @@ use super::reader::Reader;
 use super::session::Patience;
 use crate::database::MysqlSpec;
 use crate::error::{Error, Result};
-use crate::event::Cx;
+use crate::event::{Cx, Unit};
 
 /// Compares every table of `schema` with the dump, file by file.
 pub(super) fn compare(
@@ -42,8 +44,11 @@ pub(super) fn compare(
         }
     }
     work.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.bytes));
+    let (done, total) = (AtomicU64::new(0), intake.manifest.rows());
+    cx.progress(0, Some(total), Unit::Rows);
+    let told = |rows| cx.progress(done.fetch_add(rows, Ordering::SeqCst) + rows, Some(total), Unit::Rows);
     let compare_one = |link: &mut Link, (table, entry): (&Table, &TableEntry), whistle: &Whistle<'_>| {
-        rows(link, schema, table, entry, whistle, cx)
+        rows(link, schema, (table, entry), whistle, &told, cx)
     };
     crew::share(spec, (link, schema, patience), work, compare_one, cx)
 }
@@ -51,9 +56,9 @@ pub(super) fn compare(
 fn rows(
     link: &mut Link,
     schema: &str,
-    table: &Table,
-    entry: &TableEntry,
+    (table, entry): (&Table, &TableEntry),
     whistle: &Whistle<'_>,
+    told: &(dyn Fn(u64) + Sync),
     cx: &Cx,
 ) -> Result<()> {
     // The dump decides what is compared, in which order, and how it is cut.
@@ -67,6 +72,7 @@ fn rows(
     while let Some(piece) = reader.next(link, cx)? {
         whistle.go_on()?;
         found += piece.rows;
+        told(piece.rows);
         // Without a key the order is the server's, and only the sum can be compared.
         if entry.key.is_empty() {
             continue;

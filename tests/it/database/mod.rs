@@ -2,6 +2,7 @@
 
 mod fingerprint;
 mod mysql;
+mod mysql_cut;
 mod mysql_faults;
 mod mysql_load;
 mod mysql_options;

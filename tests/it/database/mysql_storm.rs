@@ -181,7 +181,7 @@ fn a_row_of_64_megabytes_passes() {
 }
 
 /// Most of the time goes into making them.
-const TABLES: u64 = 500;
+const TABLES: u64 = 10_000;
 
 #[test]
 fn hundreds_of_tables_go_there_and_back() {
