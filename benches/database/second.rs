@@ -14,6 +14,7 @@ pub(crate) fn snapshots(server: &MariaDb, place: &Path, rounds: usize) {
     for directory in [&root, &storage] {
         fs::create_dir(directory).expect("make a directory");
     }
+    fs::write(root.join("index.php"), "<?php\n").expect("write");
     let password = place.join("password");
     fs::write(&password, "correct horse battery staple\n").expect("write");
     fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).expect("chmod");

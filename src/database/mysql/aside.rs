@@ -1,6 +1,7 @@
 //! A dump loaded into a schema of its own beside the live one, proven equal, and removed again on any error.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::crew::{self, Whistle};
 use super::definition::{Split, in_schema};
@@ -8,8 +9,8 @@ use super::fault::{During, code_of, is_change, text_of};
 use super::grants::Account;
 use super::intake::{self, Intake};
 use super::link::Link;
-use super::load::{Filling, choose};
-use super::manifest::TableEntry;
+use super::load::{Filling, choose, parts};
+use super::manifest::{FileEntry, TableEntry};
 use super::names::{beside, hex_literal, qualified, quote};
 use super::objects::{Object, ObjectKind};
 use super::record::Record;
@@ -84,13 +85,14 @@ fn fill(
     try_objects(link, schema, intake, cx)?;
     let filling =
         Filling { shelf, schema, way: choose(link)?, done: AtomicU64::new(0), total: intake.manifest.rows() };
-    let mut work: Vec<_> = std::iter::zip(&intake.manifest.tables, &splits).collect();
+    let mut tables: Vec<_> = std::iter::zip(&intake.manifest.tables, &splits).collect();
     // Whatever begins last should be short: then no connection waits long for the other.
-    work.sort_by_key(|(table, _)| std::cmp::Reverse(table.bytes));
-    let fill_one = |link: &mut Link, (table, split): (&TableEntry, &Split), whistle: &Whistle<'_>| {
-        filling.table(link, table, whistle, cx)?;
+    tables.sort_by_key(|(table, _)| std::cmp::Reverse(table.bytes));
+    let work = tables.into_iter().flat_map(|(table, split)| Part::of(table, split)).collect();
+    let fill_one = |link: &mut Link, part: Part<'_>, whistle: &Whistle<'_>| {
+        filling.rows(link, part.table, part.files, whistle, cx)?;
         whistle.go_on()?;
-        add_indexes(link, schema, table, split)
+        if part.is_last() { add_indexes(link, schema, part.table, part.split) } else { Ok(()) }
     };
     crew::share(spec, (link, schema, PATIENCE), work, fill_one, cx)?;
     add_foreign_keys(link, intake, &splits, schema)?;
@@ -101,6 +103,28 @@ fn fill(
     let accounts =
         if spec.grants && intake.manifest.schema == copy.live { intake.accounts.clone() } else { Vec::new() };
     record(link, schema, intake, accounts)
+}
+
+/// Some rows of a table, for one connection.
+struct Part<'a> {
+    table: &'a TableEntry,
+    split: &'a Split,
+    files: &'a [FileEntry],
+    /// Parts of this table that are not loaded yet.
+    left: Arc<AtomicUsize>,
+}
+
+impl<'a> Part<'a> {
+    fn of(table: &'a TableEntry, split: &'a Split) -> Vec<Self> {
+        let parts = parts(table);
+        let left = Arc::new(AtomicUsize::new(parts.len()));
+        parts.into_iter().map(|files| Self { table, split, files, left: Arc::clone(&left) }).collect()
+    }
+
+    /// Said once a table, by whoever finishes last.
+    fn is_last(&self) -> bool {
+        self.left.fetch_sub(1, Ordering::SeqCst) == 1
+    }
 }
 
 /// Which parts of a table come after its rows.

@@ -21,6 +21,9 @@ use crate::event::{Cx, Unit};
 /// Rows are committed in portions of about so many bytes, so that a large table does not make one huge transaction.
 const PORTION: u64 = 64 << 20;
 
+/// It is not worth while to divide a table into parts of fewer bytes.
+const PART: u64 = 4 << 20;
+
 /// The value was cut, which is how an ENUM takes the error value 0 that it had before.
 const TRUNCATED: u16 = 1265;
 
@@ -49,16 +52,17 @@ pub(super) struct Filling<'a> {
 }
 
 impl Filling<'_> {
-    /// Loads all rows of a table; whatever the server did differently from the manifest is an error.
-    pub(super) fn table(
+    /// Loads these files of a table; whatever the server did differently from the manifest is an error.
+    pub(super) fn rows(
         &self,
         link: &mut Link,
         table: &TableEntry,
+        files: &[FileEntry],
         whistle: &Whistle<'_>,
         cx: &Cx,
     ) -> Result<()> {
         session::as_values(link).during("set the character set")?;
-        for portion in portions(&table.files) {
+        for portion in portions(files, PORTION) {
             whistle.go_on()?;
             link.run("START TRANSACTION").during("begin a transaction")?;
             let rows: u64 = portion.iter().map(|file| file.rows).sum();
@@ -125,11 +129,21 @@ fn is_enum_error(warning: &Row, table: &TableEntry) -> bool {
         )
 }
 
-fn portions(files: &[FileEntry]) -> Vec<&[FileEntry]> {
+/// Parts of a table that connections may load at the same time; at least one, also of an empty table.
+pub(super) fn parts(table: &TableEntry) -> Vec<&[FileEntry]> {
+    // Without a key the order of the rows is that of their coming, and the next dump should find it again.
+    let divisible = table.engine == "innodb" && !table.versioned && !table.key.is_empty();
+    let size = if divisible { (table.bytes / 4).clamp(PART, PORTION) } else { u64::MAX };
+    let parts = portions(&table.files, size);
+    if parts.is_empty() { vec![&[]] } else { parts }
+}
+
+/// Consecutive files of at most so many bytes together, or one larger file alone.
+fn portions(files: &[FileEntry], most: u64) -> Vec<&[FileEntry]> {
     let mut portions = Vec::new();
     let (mut start, mut size) = (0, 0);
     for (index, file) in files.iter().enumerate() {
-        if size + file.bytes > PORTION && index > start {
+        if index > start && size + file.bytes > most {
             portions.push(&files[start..index]);
             (start, size) = (index, 0);
         }

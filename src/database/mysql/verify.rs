@@ -1,5 +1,6 @@
 //! The proof of a restore: the loaded tables are dumped again by the same code and must give the same files.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::catalog;
@@ -26,12 +27,11 @@ pub(super) fn compare(
     cx: &Cx,
 ) -> Result<()> {
     let tables = catalog::tables(link, schema)?;
+    let tables: BTreeMap<_, _> = tables.iter().map(|table| (table.name.as_str(), table)).collect();
     let mut work = Vec::new();
     for (entry, ddl) in std::iter::zip(&intake.manifest.tables, &intake.tables) {
-        let table = tables
-            .iter()
-            .find(|table| table.name == entry.name)
-            .ok_or_else(|| unequal(entry, "the table is not there"))?;
+        let table =
+            *tables.get(entry.name.as_str()).ok_or_else(|| unequal(entry, "the table is not there"))?;
         let ddl = in_schema(ddl, &intake.manifest.schema, schema);
         if same_version && without_counter(&table.ddl) != without_counter(&ddl) {
             cx.warn(format!(

@@ -22,8 +22,9 @@ To check it:                          sqlite3 restored.sqlite 'PRAGMA integrity_
 zz-manifest.json has the original path, the size, and BLAKE3 hashes of the pieces and of the whole.
 ";
 
-/// Bytes per piece; every page size divides it.
-const PIECE: u64 = 256 << 10;
+/// Bytes per piece; no page is larger than two of them. Measured on 118 MB of a shop after 20 new and 420 scattered changes:
+/// pages in pieces of this size make 7.6 MB new, of 256 KiB 23, rows as text in files of 96 KiB 11, `VACUUM INTO` 24.
+const PIECE: u64 = 32 << 10;
 
 /// More pieces than this make the pieces larger instead.
 const MOST_PIECES: u64 = 1 << 16;

@@ -79,10 +79,8 @@ fn the_readme_restores_everything_with_stock_tools() {
     let script = script.split_once("\nWhat objects.jsonl calls").expect("has an end").0;
     let other = MariaDb::start();
     let socket = format!("mariadb --no-defaults --user=root --socket={}", other.socket().display());
-    let script = format!(
-        "set -euo pipefail\ntarget=nasty{}",
-        script.replacen("mariadb ", &format!("{socket} "), 1)
-    );
+    let script =
+        format!("set -euo pipefail\ntarget=nasty{}", script.replacen("mariadb ", &format!("{socket} "), 1));
     let output = Command::new("bash")
         .args(["-c", &script])
         .current_dir(directory.path())
