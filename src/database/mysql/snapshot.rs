@@ -1,5 +1,6 @@
 //! Fixing the moment: one transaction sees all transactional tables, a lock holds the others until they are read.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -69,7 +70,7 @@ pub(super) struct Definitions {
     pub births: Births,
 }
 
-/// Names and times, in the order of the names.
+/// Names of tables, with their partitions, and times, in the order of the names.
 pub(super) type Births = Vec<(String, String)>;
 
 /// Connects and fixes the moment; begins again if the schema changes meanwhile.
@@ -163,7 +164,7 @@ fn readers_and_lock(spec: &MysqlSpec, link: &mut Link) -> Result<Result<(Vec<Lin
             Err(error) => return Ok(Err(error.to_string())),
         }
     }
-    let tables = tables(link, spec, |store| matches!(store, Store::Transactional | Store::Plain))?;
+    let tables = tables(link, &spec.schema, |store| matches!(store, Store::Transactional | Store::Plain))?;
     if tables.is_empty() {
         return Ok(Err("it has no tables".to_owned()));
     }
@@ -189,15 +190,23 @@ pub(super) fn read(link: &mut Link, schema: &str) -> Result<Definitions> {
 
 /// The server refuses (1412) what it knows to have changed since the snapshot; yet under a storm of exchanges a dump once
 /// passed without the rows of a table. Births tell of every new table and every new name, whatever the server noticed.
+///
+/// Each partition has its own; that of their table is any of them. Other engines are read under a lock.
 fn births(link: &mut Link, schema: &str) -> Result<Births> {
+    let transactional = tables(link, schema, |store| store == Store::Transactional)?;
+    let transactional: BTreeSet<_> = transactional.into_iter().collect();
     let rows = link
         .rows(format!(
-            "SELECT table_name, DATE_FORMAT(create_time, '%Y-%m-%d %H:%i:%s') FROM information_schema.tables \
-             WHERE table_schema={} AND table_type IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY table_name",
+            "SELECT table_name, CONCAT_WS(' ', partition_name, subpartition_name), \
+             DATE_FORMAT(create_time, '%Y-%m-%d %H:%i:%s') FROM information_schema.partitions \
+             WHERE table_schema={} ORDER BY 1, 2",
             literal(schema)
         ))
-        .during(format!("list the tables of schema {schema:?}"))?;
-    Ok(rows.iter().map(|row| (text(row, 0), text(row, 1))).collect())
+        .during(format!("ask when the tables of schema {schema:?} were made"))?;
+    let rows = rows.iter().filter(|row| transactional.contains(&text(row, 0)));
+    Ok(rows
+        .map(|row| (format!("{} {}", text(row, 0), text(row, 1)).trim_end().to_owned(), text(row, 2)))
+        .collect())
 }
 
 /// A table that is not, or may not be, the one it was before the snapshot.
@@ -224,20 +233,20 @@ fn touch(link: &mut Link, schema: &str, tables: &[Table]) -> Sql<()> {
 }
 
 /// Names of the tables whose rows are kept in one of these ways.
-fn tables(link: &mut Link, spec: &MysqlSpec, wanted: impl Fn(Store) -> bool) -> Result<Vec<String>> {
+fn tables(link: &mut Link, schema: &str, wanted: impl Fn(Store) -> bool) -> Result<Vec<String>> {
     let rows = link
         .rows(format!(
             "SELECT table_name, engine FROM information_schema.tables WHERE table_schema={} \
              AND table_type IN ('BASE TABLE','SYSTEM VERSIONED')",
-            literal(&spec.schema)
+            literal(schema)
         ))
-        .during(format!("list the tables of schema {:?}", spec.schema))?;
+        .during(format!("list the tables of schema {schema:?}"))?;
     let kept = |row: &&mysql_async::Row| wanted(Table::store_of(&text(row, 1).to_lowercase()));
     Ok(rows.iter().filter(kept).map(|row| text(row, 0)).collect())
 }
 
 fn lock_plain_tables(spec: &MysqlSpec, link: &mut Link, cx: &Cx) -> Result<Option<TableLock>> {
-    let plain = tables(link, spec, |store| store == Store::Plain)?;
+    let plain = tables(link, &spec.schema, |store| store == Store::Plain)?;
     if plain.is_empty() {
         return Ok(None);
     }

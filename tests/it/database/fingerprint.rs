@@ -1,88 +1,63 @@
 //! An independent witness: all definitions and rows of a schema as text, made with the stock client alone.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 
 use crate::mariadb::MariaDb;
 
+/// Begins a part of the client's output.
+const MARK: &str = "@@@@";
+
+/// What there is, by kind and name, in an order that does not depend on the schema's name.
+const OBJECTS: &str = "\
+    SELECT CONCAT_WS('\\t', IF(table_type='SYSTEM VERSIONED', 'VERSIONED', SUBSTRING_INDEX(table_type, ' ', -1)), HEX(table_name)) \
+      FROM information_schema.tables WHERE table_schema=DATABASE() ORDER BY table_type, BINARY table_name; \
+    SELECT CONCAT_WS('\\t', 'TRIGGER', HEX(trigger_name)) FROM information_schema.triggers WHERE trigger_schema=DATABASE() \
+      ORDER BY event_object_table, action_timing, event_manipulation, action_order; \
+    SELECT CONCAT_WS('\\t', routine_type, HEX(routine_name)) FROM information_schema.routines WHERE routine_schema=DATABASE() ORDER BY 1; \
+    SELECT CONCAT_WS('\\t', 'EVENT', HEX(event_name)) FROM information_schema.events WHERE event_schema=DATABASE() ORDER BY 1;";
+
+const COLUMNS: &str = "SELECT HEX(table_name), data_type, HEX(column_name) FROM information_schema.columns \
+    WHERE table_schema=DATABASE() ORDER BY table_name, ordinal_position";
+
 /// Equal for equal schemas, whatever they are called.
 pub(crate) fn of(server: &MariaDb, schema: &str) -> String {
-    let mut text = String::new();
     let database = quoted(schema);
-    let tables = list(
-        server,
-        schema,
-        "SELECT table_type, HEX(table_name) FROM information_schema.tables WHERE table_schema=DATABASE() ORDER BY 1, BINARY table_name",
-    );
-    for (kind, name) in &tables {
-        let table = quoted(name);
-        let show = match kind.as_str() {
-            "VIEW" => format!("SHOW CREATE VIEW {table}"),
-            "SEQUENCE" => format!("SHOW CREATE SEQUENCE {table}; SELECT * FROM {table}"),
-            _ => format!("SHOW CREATE TABLE {table}"),
-        };
-        note(&mut text, &format!("{kind} {name}"), &server.sql(schema, &show));
-        if kind.as_str() != "VIEW" && kind.as_str() != "SEQUENCE" {
-            note(&mut text, "rows", &rows(server, schema, name, kind == "SYSTEM VERSIONED"));
-        }
+    let mut columns: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for line in server.sql(schema, COLUMNS).lines() {
+        let fields: Vec<_> = line.split('\t').collect();
+        columns.entry(unhex(fields[0])).or_default().push((fields[1].to_owned(), unhex(fields[2])));
     }
-    for (kind, name) in list(
-        server,
-        schema,
-        "SELECT CONCAT('TRIGGER'), HEX(trigger_name) FROM information_schema.triggers WHERE trigger_schema=DATABASE() \
-         ORDER BY event_object_table, action_timing, event_manipulation, action_order",
-    )
-    .into_iter()
-    .chain(list(
-        server,
-        schema,
-        "SELECT routine_type, HEX(routine_name) FROM information_schema.routines WHERE routine_schema=DATABASE() ORDER BY 1, 2",
-    ))
-    .chain(list(
-        server,
-        schema,
-        "SELECT 'EVENT', HEX(event_name) FROM information_schema.events WHERE event_schema=DATABASE() ORDER BY 2",
-    )) {
-        let shown = server.sql(schema, &format!("SHOW CREATE {kind} {}", quoted(&name)));
-        // The last field of a trigger is the moment of its creation.
-        let shown = if kind == "TRIGGER" { shown.rsplit_once('\t').map_or("", |(rest, _)| rest).to_owned() } else { shown };
-        note(&mut text, &format!("{kind} {name}"), &shown);
+    let mut script = vec!["SET time_zone='+00:00';".to_owned()];
+    for line in server.raw(schema, OBJECTS).lines() {
+        let (kind, name) = line.split_once('\t').expect("two fields");
+        let name = unhex(name);
+        script.push(format!("SELECT CONCAT('{MARK}{kind} ', 0x{});", hex(&name)));
+        let quoted = quoted(&name);
+        script.push(match kind {
+            "VIEW" => format!("SHOW CREATE VIEW {quoted};"),
+            "SEQUENCE" => format!("SHOW CREATE SEQUENCE {quoted}; SELECT * FROM {quoted};"),
+            "TABLE" | "VERSIONED" => {
+                let rows = rows(&quoted, &columns[&name], kind == "VERSIONED");
+                format!("SHOW CREATE TABLE {quoted}; SELECT '{MARK}rows'; {rows};")
+            }
+            other => format!("SHOW CREATE {other} {quoted};"),
+        });
     }
-    note(&mut text, "schema", &server.sql(schema, &format!("SHOW CREATE DATABASE {database}")));
-    text.replace(&database, "`SCHEMA`")
+    script.push(format!("SELECT '{MARK}schema'; SHOW CREATE DATABASE {database};"));
+    let text = server.sql(schema, &script.join("\n")).replace(&database, "`SCHEMA`");
+    text.split(MARK).map(without_moments).collect()
 }
 
-fn note(text: &mut String, title: &str, body: &str) {
-    writeln!(text, "== {title}\n{body}").expect("write to a string");
+/// The last field of a trigger is the moment of its creation.
+fn without_moments(part: &str) -> String {
+    match part.trim_end().rsplit_once('\t') {
+        Some((rest, _)) if part.starts_with("TRIGGER ") => format!("== {rest}\n"),
+        _ => format!("== {part}"),
+    }
 }
 
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
-}
-
-fn list(server: &MariaDb, schema: &str, sql: &str) -> Vec<(String, String)> {
-    let rows = server.sql(schema, sql);
-    let pairs = rows.lines().filter_map(|line| line.split_once('\t'));
-    pairs.map(|(kind, name)| (kind.to_owned(), unhex(name))).collect()
-}
-
-fn unhex(text: &str) -> String {
-    let digits: Vec<_> = text.chars().collect();
-    let bytes =
-        digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).expect("hex"));
-    String::from_utf8(bytes.collect()).expect("a name in UTF-8")
-}
-
-/// A hash per row over the exact bytes of all columns, sorted.
-fn rows(server: &MariaDb, schema: &str, table: &str, versioned: bool) -> String {
-    let name = table.replace('\\', "\\\\").replace('\'', "''");
-    let columns = list(
-        server,
-        schema,
-        &format!(
-            "SELECT data_type, HEX(column_name) FROM information_schema.columns WHERE table_schema=DATABASE() \
-             AND BINARY table_name=BINARY '{name}' ORDER BY ordinal_position"
-        ),
-    );
+/// The query for a hash per row over the exact bytes of all columns, sorted.
+fn rows(table: &str, columns: &[(String, String)], versioned: bool) -> String {
     let exact = columns.iter().map(|(kind, column)| {
         let column = quoted(column);
         let value = match kind.as_str() {
@@ -96,12 +71,20 @@ fn rows(server: &MariaDb, schema: &str, table: &str, versioned: bool) -> String 
     });
     let exact = exact.collect::<Vec<_>>().join(",");
     let all = if versioned { " FOR SYSTEM_TIME ALL" } else { "" };
-    let sql = format!(
-        "SET time_zone='+00:00'; SELECT SHA2(CONCAT_WS(',',{exact}),256) FROM {}{all}",
-        quoted(table)
-    );
-    let found = server.sql(schema, &sql);
-    let mut lines: Vec<_> = found.lines().collect();
-    lines.sort_unstable();
-    lines.join("\n")
+    format!("SELECT SHA2(CONCAT_WS(',',{exact}),256) FROM {table}{all} ORDER BY 1")
+}
+
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().fold(String::new(), |digits, byte| format!("{digits}{byte:02X}"))
+}
+
+fn unhex(text: &str) -> String {
+    let digits: Vec<_> = text.chars().collect();
+    let bytes =
+        digits.chunks(2).map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).expect("hex"));
+    String::from_utf8(bytes.collect()).expect("a name in UTF-8")
 }
