@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 
 use super::secret::SecretRef;
-use crate::database::MysqlAddress;
+use crate::database::{MysqlAddress, PostgresAddress};
 use crate::schedule::cron::Cron;
 
 /// One site, where its backups go, and when.
@@ -74,6 +74,19 @@ pub enum Database {
         host: Option<MysqlAddress>,
         user: Option<String>,
         /// Left out beside a `user`: none, the server knows the user by its socket.
+        password: Option<SecretRef>,
+        /// Left out: the connection is not encrypted.
+        tls: Option<Tls>,
+    },
+    /// A database on a `PostgreSQL` server.
+    #[schemars(rename = "postgresql")]
+    Postgres {
+        name: String,
+        /// A socket's directory, `host`, `host:port`, `[address]:port`; left out: the usual socket of this machine.
+        #[schemars(with = "Option<String>")]
+        host: Option<PostgresAddress>,
+        user: String,
+        /// Left out: none, the server knows the user by its socket.
         password: Option<SecretRef>,
         /// Left out: the connection is not encrypted.
         tls: Option<Tls>,

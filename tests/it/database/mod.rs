@@ -8,7 +8,9 @@ mod mysql_sql;
 mod mysql_storm;
 mod mysql_swap;
 mod mysql_tls;
+mod postgres;
 mod sqlite;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::io::Read;
