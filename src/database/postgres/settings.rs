@@ -107,9 +107,9 @@ pub(super) fn grant(row: &Row) -> Grant {
 
 fn defaults(link: &mut Link) -> Result<Vec<SessionDefault>> {
     let sql = "SELECT CASE s.setrole WHEN 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(s.setrole) END, \
-         pg_catalog.split_part(c, '=', 1), pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1) \
-         FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase, pg_catalog.unnest(s.setconfig) c \
-         WHERE d.datname = pg_catalog.current_database() ORDER BY 1 NULLS FIRST, 2";
+         pg_catalog.split_part(u.c, '=', 1), pg_catalog.substr(u.c, pg_catalog.strpos(u.c, '=') + 1) \
+         FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase, pg_catalog.unnest(s.setconfig) WITH ORDINALITY AS u(c, place) \
+         WHERE d.datname = pg_catalog.current_database() ORDER BY 1 NULLS FIRST, u.place";
     let rows = link.rows(sql).during("read what sessions begin with")?;
     let default = |row: &Row| SessionDefault {
         role: row.first().cloned().flatten(),

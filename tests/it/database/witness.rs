@@ -35,8 +35,8 @@ pub(crate) fn of(server: &Postgres, database: &str) -> String {
 fn rows(server: &Postgres, database: &str) -> String {
     let tables = server.sql(
         database,
-        "SELECT encode(format('SELECT %L, count(*), sum(hashtextextended(x::text, 0)::numeric), sum(hashtextextended(x::text, 7)::numeric) FROM ONLY %I.%I x', \
-         n.nspname || '.' || c.relname, n.nspname, c.relname)::bytea, 'hex') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+        "SELECT encode(convert_to(format(CASE c.relkind WHEN 'S' THEN 'SELECT %L, last_value, is_called FROM %I.%I' ELSE 'SELECT %L, count(*), sum(pg_catalog.hashtextextended(this_row::text, 0)::numeric), sum(pg_catalog.hashtextextended(this_row::text, 7)::numeric) FROM ONLY %I.%I this_row' END, \
+         n.nspname || '.' || c.relname, n.nspname, c.relname), 'UTF8'), 'hex') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relkind IN ('r', 'S', 'm') AND (c.relkind <> 'm' OR c.relispopulated) AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY n.nspname, c.relname",
     );
     let mut script = String::from(
@@ -47,17 +47,9 @@ fn rows(server: &Postgres, database: &str) -> String {
         script += &String::from_utf8(bytes.collect()).expect("text");
         script += ";\n";
     }
-    // What a sequence has logged ahead is not its state.
-    let script = script.replace("x::text", "regexp_replace(x::text, '^\\((-?[0-9]+),[0-9]+,([tf])\\)$', '\\1 \\2')");
-    script_of(server, database, &script)
-        + &script_of(
-            server,
+    server.sql(database, &script)
+        + &server.sql(
             database,
             "SELECT oid, lomowner::regrole, lomacl, md5(lo_get(oid)), obj_description(oid, 'pg_largeobject') FROM pg_largeobject_metadata ORDER BY oid",
         )
-}
-
-fn script_of(server: &Postgres, database: &str, script: &str) -> String {
-    let script = script.replace("regexp_replace(", "pg_catalog.regexp_replace(").replace("hashtextextended(", "pg_catalog.hashtextextended(");
-    server.sql(database, &script)
 }
