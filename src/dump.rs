@@ -41,7 +41,7 @@ pub trait Feed: Send {
 /// What a dump holds, for the snapshot's manifest and for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// `mysql` or `sqlite`.
+    /// `mysql`, `postgresql` or `sqlite`.
     pub engine: String,
     /// Product and version as the server calls itself.
     pub version: String,

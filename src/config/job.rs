@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::read::check_pattern;
 use super::shape::{Config, Database, Mount, SiteKind, Storage, Tls};
-use crate::database::{self, DatabaseSpec, MysqlAddress, MysqlSpec, SqliteSpec};
+use crate::database::{self, DatabaseSpec, MysqlAddress, MysqlSpec, PostgresAddress, PostgresSpec, SqliteSpec};
 use crate::error::{Context, Error, Result};
 use crate::hook::HookSpec;
 use crate::repo::RepoSpec;
@@ -76,6 +76,17 @@ impl Config {
                     path: path.clone(),
                     scratch: self.state.join(&self.site.name),
                 }),
+                Database::Postgres { name, host, user, password, tls } => {
+                    let password = password.as_ref().map(|password| password.resolve(&password_key(number)));
+                    DatabaseSpec::Postgres(PostgresSpec {
+                        name: name.clone(),
+                        address: host.clone().unwrap_or(PostgresAddress::DefaultSocket),
+                        user: user.clone(),
+                        password: password.transpose()?,
+                        tls: encryption(tls.as_ref()),
+                        scratch: self.state.join(&self.site.name),
+                    })
+                }
                 Database::Mysql { user: Some(_), .. } => DatabaseSpec::Mysql(complete(database, number)?),
                 Database::Mysql { .. } => {
                     let site = self.wordpress(root)?.ok_or_else(|| nothing_to_borrow(number))?;

@@ -144,9 +144,43 @@ fn databases(at: &At<'_>, privacy: &Privacy) -> Option<Vec<Database>> {
 
 fn database(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
     let every_key = ["type", "name", "host", "user", "password", "tls", "path"];
-    let kinds = [("mysql", true), ("sqlite", false)];
-    let mysql_kind = kind(at, &every_key, &kinds, "write type: mysql (also for MariaDB) or type: sqlite")?;
-    if mysql_kind { mysql(at, privacy) } else { sqlite(at) }
+    let kinds = [("mysql", Engine::Mysql), ("postgresql", Engine::Postgres), ("sqlite", Engine::Sqlite)];
+    let advice = "write type: mysql (also for MariaDB), type: postgresql or type: sqlite";
+    match kind(at, &every_key, &kinds, advice)? {
+        Engine::Mysql => mysql(at, privacy),
+        Engine::Postgres => postgres(at, privacy),
+        Engine::Sqlite => sqlite(at),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Engine {
+    Mysql,
+    Postgres,
+    Sqlite,
+}
+
+fn postgres(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
+    let table = at.table(&["type", "name", "host", "user", "password", "tls"])?;
+    let text = |at: At<'_>| at.text().map(str::to_owned);
+    let name = table.need("name", "write the name of the database").and_then(text);
+    let user = table.need("user", "write the name of the database user").and_then(text);
+    let host = optional(&table, "host", |at| {
+        let address = host::parse_postgres(at.text()?);
+        if address.is_none() {
+            at.complain("is not the address of a server", "write host, host:port or the directory of its socket");
+        }
+        address
+    });
+    let password = optional(&table, "password", |at| secret::read(at, privacy));
+    let tls = optional(&table, "tls", tls);
+    Some(Database::Postgres {
+        name: name?,
+        host: host.ok()?,
+        user: user?,
+        password: password.ok()?,
+        tls: tls.ok()?,
+    })
 }
 
 fn sqlite(at: &At<'_>) -> Option<Database> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 
 use super::secret::SecretRef;
-use crate::database::MysqlAddress;
+use crate::database::{MysqlAddress, PostgresAddress};
 use crate::schedule::cron::Cron;
 
 /// One site, where its backups go, and when.
@@ -83,6 +83,19 @@ pub enum Database {
         /// Whether the accounts with rights on the schema are saved and given back by a restore; left out: no.
         #[schemars(with = "Option<bool>")]
         grants: bool,
+    },
+    /// A database on a `PostgreSQL` server.
+    #[schemars(rename = "postgresql")]
+    Postgres {
+        name: String,
+        /// A socket's directory, `host`, `host:port`, `[address]:port`; left out: the usual socket of this machine.
+        #[schemars(with = "Option<String>")]
+        host: Option<PostgresAddress>,
+        user: String,
+        /// Left out: none, the server knows the user by its socket.
+        password: Option<SecretRef>,
+        /// Left out: the connection is not encrypted.
+        tls: Option<Tls>,
     },
     /// A database file.
     Sqlite { path: PathBuf },

@@ -1,7 +1,11 @@
 //! What is dumped besides files: one consistent moment of each database, and a side copy that can be swapped in.
 
+mod cut;
+mod entry;
 mod filename;
 mod mysql;
+mod postgres;
+mod row_sum;
 mod sqlite;
 
 use std::io::Write;
@@ -18,6 +22,7 @@ use crate::sys::secret::Secret;
 #[derive(Clone, Debug)]
 pub enum DatabaseSpec {
     Mysql(MysqlSpec),
+    Postgres(PostgresSpec),
     Sqlite(SqliteSpec),
 }
 
@@ -25,6 +30,7 @@ pub enum DatabaseSpec {
 pub fn open(spec: &DatabaseSpec) -> Box<dyn Database> {
     match spec {
         DatabaseSpec::Mysql(spec) => Box::new(mysql::Mysql::new(spec.clone())),
+        DatabaseSpec::Postgres(spec) => Box::new(postgres::Postgres::new(spec.clone())),
         DatabaseSpec::Sqlite(spec) => Box::new(sqlite::Sqlite::new(spec.clone())),
     }
 }
@@ -40,6 +46,7 @@ pub fn render_sql(
 ) -> Result<bool> {
     match engine {
         "mysql" => mysql::render(shelf, table, out, cx),
+        postgres::ENGINE => postgres::render(shelf, table, out, cx),
         other => Err(Error::usage(format!("a dump of kind {other} is no SQL"))
             .with_remedy("`lifeboat ls` shows its files, `lifeboat dump SNAPSHOT PATH` writes one of them")),
     }
@@ -84,6 +91,35 @@ pub enum MysqlAddress {
     },
 }
 
+/// One database on a `PostgreSQL` server.
+#[derive(Clone, Debug)]
+pub struct PostgresSpec {
+    pub name: String,
+    pub address: PostgresAddress,
+    pub user: String,
+    /// Left out: the server knows the user by its socket.
+    pub password: Option<Secret>,
+    /// Left out: not encrypted.
+    pub tls: Option<Tls>,
+    /// A directory that only we can enter, for the file that tells `pg_dump` the password.
+    pub scratch: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PostgresAddress {
+    /// The usual socket directories are tried.
+    DefaultSocket,
+    /// The directory of the socket, which has the port in its name.
+    Socket {
+        directory: PathBuf,
+        port: u16,
+    },
+    Tcp {
+        host: String,
+        port: u16,
+    },
+}
+
 /// One `SQLite` database file.
 #[derive(Clone, Debug)]
 pub struct SqliteSpec {
@@ -95,7 +131,7 @@ pub struct SqliteSpec {
 /// A kind of database: dumps one moment, loads a copy beside the live one, swaps it in and back.
 pub trait Database: Send + Sync {
     /// The dump's directory below the snapshot's database directory; stable from run to run, safe as a path component or two
-    /// (`mysql/shop`, `sqlite/…`).
+    /// (`mysql/shop`, `postgresql/shop`, `sqlite/…`).
     fn directory(&self) -> PathBuf;
 
     /// For people: `MariaDB schema "shop" on /run/mysqld/mysqld.sock`, without secrets.
@@ -130,11 +166,11 @@ pub trait Database: Send + Sync {
 /// The names of a side copy: plain data, so that a later process can clean up after a crash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SideCopy {
-    /// The schema or file that is live.
+    /// The schema, database or file that is live.
     pub live: String,
-    /// The schema or file that holds the restored copy until it is swapped in.
+    /// The schema, database or file that holds the restored copy until it is swapped in.
     pub side: String,
-    /// The schema or file that holds the former content after the swap.
+    /// The schema, database or file that holds the former content after the swap.
     pub former: String,
     pub tables: u64,
     pub rows: u64,

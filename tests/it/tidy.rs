@@ -22,12 +22,13 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
 ];
 
 /// Words of the outside world and the places that may say them.
-const ONLY_IN: [(&str, &[&str]); 13] = [
+const ONLY_IN: [(&str, &[&str]); 14] = [
     ("rustic_core::", &["repo/"]),
     ("mysql_async::", &["database/mysql/"]),
     ("rusqlite::", &["database/sqlite/", "cli/demo/"]),
     ("serde_yaml::", &["config/yaml.rs"]),
-    ("tokio::", &["database/mysql/"]),
+    ("tokio::", &["database/mysql/", "database/postgres/"]),
+    ("tokio_postgres::", &["database/postgres/"]),
     ("clap::", &["cli/"]),
     ("indicatif::", &["cli/"]),
     ("Command::new(", &["sys/process.rs"]),

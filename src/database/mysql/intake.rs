@@ -1,13 +1,14 @@
 //! A dump read back from a shelf: refused as a whole unless every file is there with the size the manifest says.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::grants::{self, Account};
 use super::manifest::{FORMAT, FileEntry, Manifest, NAME, TableEntry};
 use super::objects::{self, Object};
+use crate::database::entry::{self, unfit};
 use crate::dump::Shelf;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 
 /// Everything of a dump but its rows.
 pub(super) struct Intake {
@@ -53,13 +54,7 @@ fn documents<T: serde::de::DeserializeOwned>(data: &[u8], name: &str) -> Result<
 
 /// A whole file of the dump that is exactly what was written.
 pub(super) fn verified(shelf: &dyn Shelf, entry: &FileEntry) -> Result<Vec<u8>> {
-    let data =
-        shelf.read(Path::new(&entry.path)).with_context(|| format!("read {} of the dump", entry.path))?;
-    if entry.matches(&data) {
-        Ok(data)
-    } else {
-        Err(unfit(&format!("{} is not what was written", entry.path)))
-    }
+    entry.verified(shelf)
 }
 
 fn manifest(shelf: &dyn Shelf) -> Result<Manifest> {
@@ -80,22 +75,7 @@ fn manifest(shelf: &dyn Shelf) -> Result<Manifest> {
 
 fn compare_lists(shelf: &dyn Shelf, manifest: &Manifest) -> Result<()> {
     let rows = manifest.tables.iter().flat_map(|table| &table.files);
-    let mut wanted: BTreeMap<PathBuf, u64> =
-        rows.chain(&manifest.files).map(|file| (PathBuf::from(&file.path), file.bytes)).collect();
-    for (path, size) in shelf.list().context("list the files of the dump")? {
-        match wanted.remove(&path) {
-            Some(bytes) if bytes != size => {
-                return Err(unfit(&format!("{} has {size} bytes and should have {bytes}", path.display())));
-            }
-            None if path != Path::new(NAME) => {
-                return Err(unfit(&format!("its manifest does not know {}", path.display())));
-            }
-            _ => {}
-        }
-    }
-    if let Some((path, _)) = wanted.first_key_value() {
-        return Err(unfit(&format!("{} is missing", path.display())));
-    }
+    entry::compare_lists(shelf, rows.chain(&manifest.files), NAME)?;
     manifest.tables.iter().try_for_each(add_up)
 }
 
@@ -108,8 +88,4 @@ fn add_up(table: &TableEntry) -> Result<()> {
         "the files of table {:?} have {rows} rows and should have {}",
         table.name, table.rows
     )))
-}
-
-fn unfit(why: &str) -> Error {
-    Error::failed(format!("the dump cannot be restored: {why}")).with_remedy("choose another snapshot")
 }

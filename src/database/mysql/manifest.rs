@@ -1,7 +1,6 @@
 //! The last file of a dump: what all other files hold, with their hashes, and what could not be saved.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::catalog::Table;
 use super::column::Column;
 use super::cut::Cut;
+pub(super) use crate::database::entry::FileEntry;
 use crate::dump::{Previous, Shelf, Unsaved};
 
 /// Its name sorts behind everything else, so that it cannot exist unless everything else came before.
@@ -71,15 +71,6 @@ pub(super) struct TableEntry {
     pub files: Vec<FileEntry>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct FileEntry {
-    pub path: String,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub rows: u64,
-    pub bytes: u64,
-    pub blake3: String,
-}
-
 /// How a former dump cut its tables; empty without one, or if it was of another kind.
 pub(super) fn cuts(previous: Previous<'_>) -> BTreeMap<String, Cut> {
     #[derive(Deserialize)]
@@ -95,22 +86,6 @@ pub(super) fn cuts(previous: Previous<'_>) -> BTreeMap<String, Cut> {
         |shelf: Box<dyn Shelf>| serde_json::from_slice::<Tables>(&shelf.read(NAME.as_ref()).ok()?).ok();
     let tables = previous().and_then(read).map(|found| found.tables).unwrap_or_default();
     tables.into_iter().map(|table| (table.name, table.cut)).collect()
-}
-
-impl FileEntry {
-    pub(super) fn of(path: &Path, data: &[u8], rows: u64) -> Self {
-        Self {
-            path: path.to_string_lossy().into_owned(),
-            rows,
-            bytes: data.len() as u64,
-            blake3: hash_text(data),
-        }
-    }
-
-    /// These bytes are the file that was written.
-    pub(super) fn matches(&self, data: &[u8]) -> bool {
-        self.bytes == data.len() as u64 && self.blake3 == hash_text(data)
-    }
 }
 
 impl TableEntry {
@@ -146,13 +121,4 @@ impl Manifest {
     pub(super) fn bytes(&self) -> u64 {
         self.tables.iter().map(|table| table.bytes).sum()
     }
-}
-
-pub(super) fn hash_text(data: &[u8]) -> String {
-    blake3::hash(data).to_hex().to_string()
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }

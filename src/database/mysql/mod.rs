@@ -8,7 +8,6 @@ mod aside;
 mod catalog;
 mod column;
 mod crew;
-mod cut;
 mod definition;
 mod encode;
 mod fault;
@@ -42,7 +41,7 @@ mod views;
 use std::path::PathBuf;
 
 pub(super) use self::render::render;
-use super::{Database, MysqlAddress, MysqlSpec, SideCopy};
+use super::{Database, MysqlAddress, MysqlSpec, SideCopy, cut};
 use crate::dump::{Feed, Previous, Shelf};
 use crate::error::Result;
 use crate::event::Cx;

@@ -9,6 +9,7 @@ use super::fault::{During, Sql};
 use super::link::Link;
 use super::row::{bytes, number};
 use super::session;
+use crate::database::row_sum::{RowSum, first_half};
 use crate::error::Result;
 use crate::event::Cx;
 
@@ -95,29 +96,6 @@ impl Reader {
         if let Some(sum) = &mut self.sum {
             sum.add(&hash);
         }
-        halves(&hash).0
+        first_half(&hash)
     }
-}
-
-/// A 128-bit sum of row hashes: equal for equal multisets of rows in whatever order.
-#[derive(Clone, Copy, Debug, Default)]
-struct RowSum(u64, u64);
-
-impl RowSum {
-    fn add(&mut self, hash: &blake3::Hash) {
-        let (one, other) = halves(hash);
-        self.0 = self.0.wrapping_add(one);
-        self.1 = self.1.wrapping_add(other);
-    }
-
-    fn text(&self) -> String {
-        format!("{:016x}{:016x}", self.0, self.1)
-    }
-}
-
-fn halves(hash: &blake3::Hash) -> (u64, u64) {
-    let bytes = hash.as_bytes();
-    let half =
-        |start: usize| bytes[start..start + 8].iter().fold(0, |all, byte| (all << 8) | u64::from(*byte));
-    (half(0), half(8))
 }

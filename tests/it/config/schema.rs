@@ -14,7 +14,7 @@ fn the_example_is_accepted() {
     let home = TempDir::new().unwrap();
     let config = config::load(&write(&home.path().join("shop.yaml"), config::example(), 0o644)).unwrap();
     assert_eq!(config.site.name, "shop");
-    assert_eq!(config.databases.as_ref().map(Vec::len), Some(3));
+    assert_eq!(config.databases.as_ref().map(Vec::len), Some(4));
     assert_eq!(config.retention.last, Some(7));
     assert_eq!(config.hooks["before-dump"][0].timeout.as_secs(), 30);
 }

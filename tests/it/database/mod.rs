@@ -12,8 +12,13 @@ mod mysql_sql;
 mod mysql_storm;
 mod mysql_swap;
 mod mysql_tls;
+mod postgres;
+mod postgres_faults;
+mod postgres_rights;
+mod postgres_swap;
 mod random_schema;
 mod sqlite;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::io::Read;

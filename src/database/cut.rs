@@ -52,6 +52,11 @@ impl Cut {
         bytes > TARGET * MOST_FILES / GROWTH
     }
 
+    /// How many digits a key has in a file's name, if it is one integer.
+    pub(super) const fn digits(self) -> Option<usize> {
+        self.digits
+    }
+
     /// Files of this many bytes are cut anyway; it bounds memory, together with the widest row.
     fn largest(self) -> usize {
         usize::try_from(self.target.saturating_mul(32) / 3).unwrap_or(usize::MAX)

@@ -1,0 +1,79 @@
+//! What a dump's manifest says of each of its files, and the refusal of a dump that is not what its manifest says.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::dump::Shelf;
+use crate::error::{Context, Error, Result};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileEntry {
+    pub path: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows: u64,
+    pub bytes: u64,
+    pub blake3: String,
+}
+
+impl FileEntry {
+    pub(super) fn of(path: &Path, data: &[u8], rows: u64) -> Self {
+        Self {
+            path: path.to_string_lossy().into_owned(),
+            rows,
+            bytes: data.len() as u64,
+            blake3: hash_text(data),
+        }
+    }
+
+    /// These bytes are the file that was written.
+    pub(super) fn matches(&self, data: &[u8]) -> bool {
+        self.bytes == data.len() as u64 && self.blake3 == hash_text(data)
+    }
+
+    /// The whole file, which is exactly what was written.
+    pub(super) fn verified(&self, shelf: &dyn Shelf) -> Result<Vec<u8>> {
+        let data =
+            shelf.read(Path::new(&self.path)).with_context(|| format!("read {} of the dump", self.path))?;
+        if self.matches(&data) { Ok(data) } else { Err(unfit(&format!("{} is not what was written", self.path))) }
+    }
+}
+
+/// A dump has exactly these files and its manifest, each with the size it should have.
+pub(super) fn compare_lists<'a>(
+    shelf: &dyn Shelf,
+    files: impl Iterator<Item = &'a FileEntry>,
+    manifest: &str,
+) -> Result<()> {
+    let mut wanted: BTreeMap<PathBuf, u64> =
+        files.map(|file| (PathBuf::from(&file.path), file.bytes)).collect();
+    for (path, size) in shelf.list().context("list the files of the dump")? {
+        match wanted.remove(&path) {
+            Some(bytes) if bytes != size => {
+                return Err(unfit(&format!("{} has {size} bytes and should have {bytes}", path.display())));
+            }
+            None if path != Path::new(manifest) => {
+                return Err(unfit(&format!("its manifest does not know {}", path.display())));
+            }
+            _ => {}
+        }
+    }
+    match wanted.first_key_value() {
+        Some((path, _)) => Err(unfit(&format!("{} is missing", path.display()))),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn unfit(why: &str) -> Error {
+    Error::failed(format!("the dump cannot be restored: {why}")).with_remedy("choose another snapshot")
+}
+
+fn hash_text(data: &[u8]) -> String {
+    blake3::hash(data).to_hex().to_string()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

@@ -1,0 +1,93 @@
+//! `PostgreSQL`: a dump of one moment as small text files, and a restore into a database beside the live one.
+//!
+//! Down: `feed` hands out files; `snapshot` fixes the moment; `program` has `pg_dump` write the definitions, `reader` makes
+//! rows into files. Up: `aside` tells the story of a load, `swap` that of the exchange.
+
+mod aside;
+mod catalog;
+mod definitions;
+mod fault;
+mod feed;
+mod intake;
+mod link;
+mod load;
+mod manifest;
+mod names;
+mod needs;
+mod objects;
+mod preflight;
+mod program;
+mod reader;
+mod readme;
+mod render;
+mod sequences;
+mod session;
+mod settings;
+mod snapshot;
+mod swap;
+mod table;
+mod tls;
+mod verify;
+
+use std::path::PathBuf;
+
+pub(super) use self::manifest::ENGINE;
+pub(super) use self::render::render;
+use super::{Database, PostgresAddress, PostgresSpec, SideCopy, cut};
+use crate::dump::{Feed, Previous, Shelf};
+use crate::error::Result;
+use crate::event::Cx;
+
+/// One database on a server.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    spec: PostgresSpec,
+}
+
+impl Postgres {
+    pub(super) fn new(spec: PostgresSpec) -> Self {
+        Self { spec }
+    }
+}
+
+impl Database for Postgres {
+    fn directory(&self) -> PathBuf {
+        let name = match &self.spec.address {
+            PostgresAddress::DefaultSocket => self.spec.name.clone(),
+            other => format!("{}@{}", self.spec.name, link::address_text(other)),
+        };
+        PathBuf::from(ENGINE).join(names::encode(&name))
+    }
+
+    fn describe(&self) -> String {
+        format!("PostgreSQL database {:?} on {}", self.spec.name, link::address_text(&self.spec.address))
+    }
+
+    fn begin(&self, previous: Previous<'_>, cx: &Cx) -> Result<Box<dyn Feed>> {
+        Ok(Box::new(feed::PostgresFeed::begin(&self.spec, self.directory(), previous, cx)?))
+    }
+
+    fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<()> {
+        preflight::run(&self.spec, dump, cx)
+    }
+
+    fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
+        aside::load(&self.spec, dump, token, cx)
+    }
+
+    fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {
+        swap::swap_in(&self.spec, copy, cx)
+    }
+
+    fn swap_back(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {
+        swap::swap_back(&self.spec, copy, cx)
+    }
+
+    fn owns(&self, copy: &SideCopy) -> bool {
+        copy.live == self.spec.name
+    }
+
+    fn discard(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {
+        swap::discard(&self.spec, copy, cx)
+    }
+}
