@@ -9,8 +9,11 @@ mod mysql_storm;
 mod mysql_swap;
 mod mysql_tls;
 mod postgres;
+mod postgres_faults;
+mod postgres_rights;
+mod postgres_swap;
 mod sqlite;
-mod witness;
+pub(crate) mod witness;
 
 use std::collections::BTreeMap;
 use std::io::Read;
