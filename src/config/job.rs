@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 
 use super::read::check_pattern;
 use super::shape::{Config, Database, Mount, SiteKind, Storage, Tls};
-use crate::database::{self, DatabaseSpec, MysqlAddress, MysqlSpec, PostgresAddress, PostgresSpec, SqliteSpec};
+use crate::database::{
+    self, DatabaseSpec, MysqlAddress, MysqlSpec, PostgresAddress, PostgresSpec, SqliteSpec,
+};
 use crate::error::{Context, Error, Result};
 use crate::hook::HookSpec;
 use crate::repo::RepoSpec;

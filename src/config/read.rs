@@ -168,7 +168,10 @@ fn postgres(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
     let host = optional(&table, "host", |at| {
         let address = host::parse_postgres(at.text()?);
         if address.is_none() {
-            at.complain("is not the address of a server", "write host, host:port or the directory of its socket");
+            at.complain(
+                "is not the address of a server",
+                "write host, host:port or the directory of its socket",
+            );
         }
         address
     });

@@ -36,7 +36,11 @@ impl FileEntry {
     pub(super) fn verified(&self, shelf: &dyn Shelf) -> Result<Vec<u8>> {
         let data =
             shelf.read(Path::new(&self.path)).with_context(|| format!("read {} of the dump", self.path))?;
-        if self.matches(&data) { Ok(data) } else { Err(unfit(&format!("{} is not what was written", self.path))) }
+        if self.matches(&data) {
+            Ok(data)
+        } else {
+            Err(unfit(&format!("{} is not what was written", self.path)))
+        }
     }
 }
 

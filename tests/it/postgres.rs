@@ -18,11 +18,13 @@ pub(crate) struct Postgres {
     scratch: TempDir,
     server: Child,
     options: Vec<String>,
+    port: u16,
 }
 
 /// The newest server that is installed.
 fn binaries() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").expect("a PostgreSQL server is installed").flatten();
+    let versions =
+        std::fs::read_dir("/usr/lib/postgresql").expect("a PostgreSQL server is installed").flatten();
     let servers = versions.map(|entry| entry.path().join("bin")).filter(|path| path.join("initdb").is_file());
     servers.max().expect("a PostgreSQL server is installed")
 }
@@ -42,9 +44,10 @@ fn program(name: &str) -> Command {
 }
 
 /// So that the server's user can be its owner.
-fn give_away(path: &Path) {
+pub(crate) fn give_away(path: &Path) {
     if nix::unistd::geteuid().is_root() {
-        let user = nix::unistd::User::from_name("postgres").expect("ask for users").expect("has a user postgres");
+        let user =
+            nix::unistd::User::from_name("postgres").expect("ask for users").expect("has a user postgres");
         nix::unistd::chown(path, Some(user.uid), Some(user.gid)).expect("give the directory away");
     }
 }
@@ -57,6 +60,10 @@ impl Postgres {
 
     /// Starts with these rules of admission and further settings.
     pub(crate) fn start_with(admission: &str, options: &[&str]) -> Self {
+        Self::start_on(PORT, admission, options)
+    }
+
+    pub(crate) fn start_on(port: u16, admission: &str, options: &[&str]) -> Self {
         let directory = tempfile::Builder::new().prefix("lifeboat-pg-").tempdir().expect("make a directory");
         give_away(directory.path());
         let data = directory.path().join("data");
@@ -70,7 +77,7 @@ impl Postgres {
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
         let server = Self::spawn(directory.path(), &options);
         let scratch = TempDir::new().expect("make a directory");
-        let started = Self { directory, scratch, server, options };
+        let started = Self { directory, scratch, server, options, port };
         started.wait();
         started
     }
@@ -113,7 +120,7 @@ impl Postgres {
     pub(crate) fn spec(&self, name: &str) -> PostgresSpec {
         PostgresSpec {
             name: name.to_owned(),
-            address: PostgresAddress::Socket { directory: self.directory.path().to_owned(), port: PORT },
+            address: PostgresAddress::Socket { directory: self.directory.path().to_owned(), port: self.port },
             user: "postgres".to_owned(),
             password: None,
             tls: None,
@@ -130,6 +137,7 @@ impl Postgres {
         let mut command = Command::new(binaries().join(name));
         command
             .env("PGHOST", self.directory.path())
+            .env("PGPORT", self.port.to_string())
             .env("PGUSER", "postgres")
             .env("PGOPTIONS", "-c client_min_messages=warning")
             .stdin(Stdio::null());
@@ -184,7 +192,12 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         // Nothing of it is wanted any more, so that an abrupt end does no harm; it may have ended already.
-        drop(Command::new("kill").args(["-QUIT", &self.server.id().to_string()]).stderr(Stdio::null()).status());
+        drop(
+            Command::new("kill")
+                .args(["-QUIT", &self.server.id().to_string()])
+                .stderr(Stdio::null())
+                .status(),
+        );
         drop(self.server.wait());
     }
 }

@@ -5,7 +5,7 @@ use super::intake::{self, Intake};
 use super::link::{Link, Row, text};
 use super::load::Filling;
 use super::names::{beside, literal, quote};
-use super::session::{pin, pin_for_loading};
+use super::session::{QUIETEN, pin, pin_for_loading};
 use super::verify;
 use crate::database::{PostgresSpec, SideCopy};
 use crate::dump::Shelf;
@@ -51,36 +51,25 @@ fn fill(spec: &PostgresSpec, name: &str, shelf: &dyn Shelf, intake: &Intake, cx:
     if !manifest.database.has_public {
         link.run("DROP SCHEMA public").during("drop schema public, which the dumped database had not")?;
     }
-    script(&mut link, &intake.before, "create the tables", cx)?;
+    link.run_long(&intake.before, "create the tables", cx)?;
     // The script sets the session to its own wants.
     pin_for_loading(&mut link)?;
-    let mut filling = Filling { shelf, encoding: &manifest.database.encoding, done: 0, total: manifest.rows() };
+    let mut filling =
+        Filling { shelf, encoding: &manifest.database.encoding, done: 0, total: manifest.rows() };
     for table in &manifest.tables {
         filling.table(&mut link, table, cx)?;
     }
     filling.large_objects(&mut link, &manifest.large_objects, &intake.objects, cx)?;
-    script(&mut link, &intake.sequences, "set the sequences", cx)?;
-    script(&mut link, &intake.after, "create indexes, constraints and triggers", cx)?;
+    link.run_long(&intake.sequences, "set the sequences", cx)?;
+    link.run_long(&intake.after, "create indexes, constraints and triggers", cx)?;
     pin_for_loading(&mut link)?;
-    quieten(&mut link)?;
+    link.run(QUIETEN).during("keep event triggers quiet")?;
     fill_views(&mut link, &manifest.filled_views, cx)?;
     // A database without statistics is a slow one until the server finds time to make them.
     link.run_long("ANALYZE", "make statistics", cx)
 }
 
-/// Several statements in one transaction. An error tells which one it was.
-fn script(link: &mut Link, sql: &str, what: &str, cx: &Cx) -> Result<()> {
-    link.run_long(sql, what, cx)
-}
-
-/// No event trigger of the dump shall take our last steps for those of a user; only a superuser may ask for that.
-fn quieten(link: &mut Link) -> Result<()> {
-    let sql = "SELECT pg_catalog.set_config('session_replication_role', 'replica', false) FROM pg_catalog.pg_roles \
-         WHERE rolname = current_user AND rolsuper";
-    link.run(sql).during("keep event triggers quiet")
-}
-
-/// A view may be made of others that have to be filled before it: what fails is tried again as long as others succeed.
+/// A view may be made of others by way of a function, which nobody knows: what fails is tried again as long as others succeed.
 /// What nobody can fill is told, and stays empty: it is made of what is there.
 fn fill_views(link: &mut Link, views: &[String], cx: &Cx) -> Result<()> {
     let mut waiting: Vec<&String> = views.iter().collect();
@@ -158,7 +147,8 @@ pub(super) fn end_sessions(link: &mut Link, databases: &[&str]) -> Result<()> {
          AND pid <> pg_catalog.pg_backend_pid() AND backend_type <> 'autovacuum worker'",
         names.join(",")
     );
-    link.run(&sql)
-        .during(format!("end the sessions in {}", names.join(" and ")))
-        .map_err(|error| Error::failed(error).with_remedy("the database user needs the role pg_signal_backend, or the sessions' own role"))
+    link.run(&sql).during(format!("end the sessions in {}", names.join(" and "))).map_err(|error| {
+        Error::failed(error)
+            .with_remedy("the database user needs the role pg_signal_backend, or the sessions' own role")
+    })
 }

@@ -14,8 +14,7 @@ const MINE: &str = "c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspnam
      SELECT FROM pg_catalog.pg_depend d LEFT JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND c.oid = ANY(e.extconfig) \
      WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e' AND e.oid IS NULL)";
 
-const FROM: &str =
-    "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE";
+const FROM: &str = "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE";
 
 /// A relation by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,10 +115,19 @@ pub(super) fn sequences(link: &mut Link) -> Result<Vec<Name>> {
     named(link, &format!("SELECT n.nspname, c.relname FROM {FROM} c.relkind = 'S' AND {MINE}"), "sequences")
 }
 
-/// Materialized views that hold rows.
+/// Materialized views that hold rows, each behind those that it is made of.
 pub(super) fn filled_views(link: &mut Link) -> Result<Vec<Name>> {
-    let sql = format!("SELECT n.nspname, c.relname FROM {FROM} c.relkind = 'm' AND c.relispopulated AND {MINE}");
-    named(link, &sql, "materialized views")
+    let sql = format!(
+        "WITH RECURSIVE made_of(view, of) AS (SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d \
+         ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.objid = r.oid \
+         AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class), \
+         depth(view, depth) AS (SELECT oid, 0 FROM pg_catalog.pg_class WHERE relkind IN ('m', 'v') \
+         UNION SELECT m.view, d.depth + 1 FROM made_of m JOIN depth d ON d.view = m.of WHERE d.depth < 100) \
+         SELECT n.nspname, c.relname FROM {FROM} c.relkind = 'm' AND c.relispopulated AND {MINE} \
+         ORDER BY (SELECT pg_catalog.max(depth) FROM depth WHERE view = c.oid), n.nspname COLLATE \"C\", c.relname COLLATE \"C\""
+    );
+    let rows = link.rows(&sql).during("list the materialized views")?;
+    Ok(rows.iter().map(|row| Name::of(row, 0)).collect())
 }
 
 fn named(link: &mut Link, sql: &str, what: &str) -> Result<Vec<Name>> {
@@ -155,5 +163,6 @@ pub(super) fn replaced(link: &mut Link) -> Result<Option<String>> {
          c.relfilenode OR pg_catalog.to_regclass(pg_catalog.format('%I.%I', n.nspname, c.relname))::pg_catalog.oid IS DISTINCT FROM c.oid) LIMIT 1"
     );
     let row = link.first(&sql).during("compare the tables with the snapshot")?;
-    Ok(row.map(|row| format!("table {}.{} was emptied, rewritten or exchanged", text(&row, 0), text(&row, 1))))
+    Ok(row
+        .map(|row| format!("table {}.{} was emptied, rewritten or exchanged", text(&row, 0), text(&row, 1))))
 }

@@ -23,16 +23,10 @@ pub(super) struct Definitions {
 }
 
 impl Definitions {
-    /// Of a database now, or as of an exported snapshot.
-    pub(super) fn read(
-        program: &PgDump,
-        spec: &PostgresSpec,
-        database: &str,
-        snapshot: Option<&str>,
-        cx: &Cx,
-    ) -> Result<Self> {
+    /// Of a database as it is now.
+    pub(super) fn read(program: &PgDump, spec: &PostgresSpec, database: &str, cx: &Cx) -> Result<Self> {
         let section = |name: &str| -> Result<Vec<u8>> {
-            match program.definitions(spec, (database, name), snapshot, cx)? {
+            match program.definitions(spec, (database, name), cx)? {
                 Ok(text) => plain(&text).ok_or_else(|| {
                     Error::failed(format!("pg_dump ended well, but its {name} definitions are not whole"))
                 }),
@@ -79,9 +73,12 @@ mod tests {
         let script = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSELECT '\n\\restrict abc\n';\n\n--\n\
                       -- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n\n";
         let plain_text = String::from_utf8(plain(script.as_bytes()).unwrap()).unwrap();
-        assert!(plain_text.starts_with("--\n-- PostgreSQL database dump\n--\n\n\nSELECT '\n\\restrict abc\n'"));
+        assert!(
+            plain_text.starts_with("--\n-- PostgreSQL database dump\n--\n\n\nSELECT '\n\\restrict abc\n'")
+        );
         assert!(plain_text.ends_with("complete\n--\n"));
-        let old = script.replace("\\restrict abc\n\nSELECT", "\nSELECT").replace("\n\\unrestrict abc\n\n", "\n");
+        let old =
+            script.replace("\\restrict abc\n\nSELECT", "\nSELECT").replace("\n\\unrestrict abc\n\n", "\n");
         assert!(plain(old.as_bytes()).is_some(), "a program that knows no such lines");
         for end in [0, 10, 40, script.len() - 40] {
             assert_eq!(plain(&script.as_bytes()[..end]), None, "cut at {end}");

@@ -55,9 +55,9 @@ pub(super) fn failure(error: &Driver, what: impl fmt::Display) -> Error {
     let failed = Error::failed(format!("{what}: {}", text_of(error)));
     match code_of(error) {
         Some("53200") => failed.with_remedy("raise max_locks_per_transaction in the server's configuration"),
-        Some("42501") => {
-            failed.with_remedy("use a database user that may do this, such as the owner of everything in it or a superuser")
-        }
+        Some("42501") => failed.with_remedy(
+            "use a database user that may do this, such as the owner of everything in it or a superuser",
+        ),
         _ => failed,
     }
 }

@@ -8,12 +8,14 @@ use jiff::Timestamp;
 use super::cut::Cut;
 use super::definitions::Definitions;
 use super::fault::{During, broken, changed};
-use super::manifest::{self, AFTER, BEFORE, ENGINE, FORMAT, FileEntry, Manifest, NAME, OBJECTS, SEQUENCES, TableEntry};
+use super::manifest::{
+    self, AFTER, BEFORE, ENGINE, FORMAT, FileEntry, Manifest, NAME, OBJECTS, SEQUENCES, TableEntry,
+};
 use super::names::encode;
 use super::reader::Reader;
 use super::snapshot::{self, Snapshot};
 use super::table::Table;
-use super::{objects, readme};
+use super::{catalog, objects, readme};
 use crate::database::PostgresSpec;
 use crate::dump::{DumpFile, Feed, Previous, Summary};
 use crate::error::Result;
@@ -55,8 +57,8 @@ impl PostgresFeed {
         previous: Previous<'_>,
         cx: &Cx,
     ) -> Result<Self> {
-        let mut snapshot = snapshot::begin(spec, cx)?;
-        let mut waiting = std::mem::take(&mut snapshot.tables);
+        let snapshot = snapshot::begin(spec, cx)?;
+        let mut waiting = snapshot.tables.clone();
         waiting.sort_by_cached_key(directory);
         let large = waiting.iter().any(|table| Cut::may_differ(table.estimate));
         let cuts = if large { manifest::cuts(previous) } else { BTreeMap::new() };
@@ -126,17 +128,27 @@ impl PostgresFeed {
         Ok(Some(DumpFile { path, data: piece.data }))
     }
 
-    /// Tables could not be altered, but types, functions and names could, and the text of values depends on them: what
-    /// there is now must read as what there was then.
+    /// While tables could not be altered, types, functions and names could, and the text of values depends on them: what
+    /// there is now must read as what there was before, and tables must look as the snapshot saw them.
     fn prove_unchanged(&mut self, cx: &Cx) -> Result<()> {
-        let now = Definitions::read(&self.snapshot.program, &self.spec, &self.spec.name, None, cx)?;
+        // First, so that whoever waits to empty a table can do so and go.
+        self.snapshot.link.run("COMMIT").during("end the snapshot")?;
+        let now = Definitions::read(&self.snapshot.program, &self.spec, &self.spec.name, cx)?;
         let then = &self.snapshot.definitions;
         for (now, then) in [(&now.before, &then.before), (&now.after, &then.after)] {
             if now != then {
                 return Err(changed(&first_difference(then, now)));
             }
         }
-        self.snapshot.link.run("COMMIT").during("end the snapshot")
+        let seen = &self.snapshot.tables;
+        if catalog::tables(&mut self.snapshot.link)?
+            .iter()
+            .map(Table::shape)
+            .ne(seen.iter().map(Table::shape))
+        {
+            return Err(changed("a column or a key of a table"));
+        }
+        Ok(())
     }
 
     fn known(&mut self, file: DumpFile) -> DumpFile {

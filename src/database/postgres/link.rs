@@ -258,5 +258,6 @@ fn unreachable(spec: &PostgresSpec, why: &str) -> Error {
     let place = address_text(&place(&spec.address));
     let remedy = tls::remedy(spec)
         .unwrap_or("check that the server runs and that the address in the configuration is right");
-    Error::failed(format!("reach the database server at {place} as {:?}: {why}", spec.user)).with_remedy(remedy)
+    Error::failed(format!("reach the database server at {place} as {:?}: {why}", spec.user))
+        .with_remedy(remedy)
 }

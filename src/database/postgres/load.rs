@@ -75,7 +75,14 @@ impl Filling<'_> {
         let mut files = parts.files.as_slice();
         while !files.is_empty() {
             let mut bytes = 0;
-            let count = files.iter().take_while(|file| { let fits = bytes < PORTION; bytes += file.bytes; fits }).count();
+            let count = files
+                .iter()
+                .take_while(|file| {
+                    let fits = bytes < PORTION;
+                    bytes += file.bytes;
+                    fits
+                })
+                .count();
             let (portion, rest) = files.split_at(count);
             link.run("BEGIN").during("begin a transaction")?;
             self.send(link, &sql, portion, "large objects", cx)?;

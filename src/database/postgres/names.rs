@@ -18,7 +18,11 @@ pub(super) fn qualified(schema: &str, name: &str) -> String {
 /// A string literal; one with a backslash says so, and means the same whatever the session is set to.
 pub(super) fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
-    if doubled.contains('\\') { format!("E'{}'", doubled.replace('\\', "\\\\")) } else { format!("'{doubled}'") }
+    if doubled.contains('\\') {
+        format!("E'{}'", doubled.replace('\\', "\\\\"))
+    } else {
+        format!("'{doubled}'")
+    }
 }
 
 /// A database beside `live`: its name, cut to what the server allows, with a purpose and a token.

@@ -61,13 +61,17 @@ pub(super) fn lines(objects: &[LargeObject]) -> Result<Vec<u8>> {
 
 pub(super) fn parse(lines: &[u8]) -> Result<Vec<LargeObject>> {
     let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    lines.map(serde_json::from_slice).collect::<std::result::Result<_, _>>().context("read the large objects of the dump")
+    lines
+        .map(serde_json::from_slice)
+        .collect::<std::result::Result<_, _>>()
+        .context("read the large objects of the dump")
 }
 
 /// All parts of all large objects, as if they were a table: number, place, bytes. Every one has at least one part, and
 /// ends with one that is not full.
 pub(super) fn as_table() -> Table {
-    let column = |name: &str, kind: &str| Column { name: name.to_owned(), kind: kind.to_owned(), collated: false };
+    let column =
+        |name: &str, kind: &str| Column { name: name.to_owned(), kind: kind.to_owned(), collated: false };
     Table {
         schema: String::new(),
         name: "large objects".to_owned(),

@@ -77,27 +77,42 @@ fn needs(link: &mut Link, intake: &Intake, superuser: bool) -> Result<()> {
     let there = |link: &mut Link, wanted: &[String], column: &str, catalog: &str| -> Result<Vec<String>> {
         let sql = format!("SELECT {column} FROM pg_catalog.{catalog}");
         let rows = link.rows(&sql).during(format!("look at {catalog}"))?;
-        Ok(wanted.iter().filter(|name| rows.iter().all(|row| text(row, 0) != name.as_str())).cloned().collect())
+        Ok(wanted
+            .iter()
+            .filter(|name| rows.iter().all(|row| text(row, 0) != name.as_str()))
+            .cloned()
+            .collect())
     };
     let missing = there(link, &needs.extensions, "name", "pg_available_extensions")?;
     if !missing.is_empty() {
-        return Err(Error::failed(format!("the server lacks extensions that the dump uses: {}", missing.join(", ")))
-            .with_remedy("install the packages they come in on the database server"));
+        return Err(Error::failed(format!(
+            "the server lacks extensions that the dump uses: {}",
+            missing.join(", ")
+        ))
+        .with_remedy("install the packages they come in on the database server"));
     }
     let missing = there(link, &needs.roles, "rolname", "pg_roles")?;
     if !missing.is_empty() {
-        return Err(Error::failed(format!("the server lacks roles that the dump uses: {}", missing.join(", ")))
-            .with_remedy("create them with CREATE ROLE; roles belong to a server and are not in a dump"));
+        return Err(Error::failed(format!(
+            "the server lacks roles that the dump uses: {}",
+            missing.join(", ")
+        ))
+        .with_remedy("create them with CREATE ROLE; roles belong to a server and are not in a dump"));
     }
     let missing = there(link, &needs.tablespaces, "spcname", "pg_tablespace")?;
     if !missing.is_empty() {
-        return Err(Error::failed(format!("the server lacks tablespaces that the dump uses: {}", missing.join(", ")))
-            .with_remedy("create them with CREATE TABLESPACE"));
+        return Err(Error::failed(format!(
+            "the server lacks tablespaces that the dump uses: {}",
+            missing.join(", ")
+        ))
+        .with_remedy("create them with CREATE TABLESPACE"));
     }
     let owner = &intake.manifest.database.owner;
     if !superuser && !is_member(link, owner)? {
-        return Err(Error::failed(format!("what is restored must be given to the role {owner:?}, which is not ours"))
-            .with_remedy("restore with its login, or a superuser's"));
+        return Err(Error::failed(format!(
+            "what is restored must be given to the role {owner:?}, which is not ours"
+        ))
+        .with_remedy("restore with its login, or a superuser's"));
     }
     Ok(())
 }
@@ -108,7 +123,8 @@ fn probe(link: &mut Link, spec: &PostgresSpec, intake: &Intake, cx: &Cx) -> Resu
     let sql = intake.manifest.database.create(&name);
     let tried = link.run_long(&sql, "try to create a database", cx);
     let dropped = Link::open_beside(spec).and_then(|mut link| drop_database(&mut link, &name));
-    tried.remedy("the server needs the dump's encoding and locale; see `locale -a` on the database server")?;
+    tried
+        .remedy("the server needs the dump's encoding and locale; see `locale -a` on the database server")?;
     dropped
 }
 

@@ -22,8 +22,8 @@ const DEADLINE: Duration = Duration::from_hours(1);
 /// Longer definitions are refused; they are held in memory.
 const KEEP: usize = 512 << 20;
 
-/// A table's lock is ours already: whoever makes the program wait here waits for us.
-const LOCK_WAIT: &str = "--lock-wait-timeout=10s";
+/// Somebody may be changing a table.
+const LOCK_WAIT: &str = "--lock-wait-timeout=60s";
 
 /// A `pg_dump` that fits a server.
 #[derive(Clone, Debug)]
@@ -45,15 +45,14 @@ impl PgDump {
         })
     }
 
-    /// The definitions of one section; with `snapshot`, as they were when that was exported.
+    /// The definitions of one section.
     pub(super) fn definitions(
         &self,
         spec: &PostgresSpec,
         (database, section): (&str, &str),
-        snapshot: Option<&str>,
         cx: &Cx,
     ) -> Result<Said> {
-        let mut command = vec![
+        let command = [
             self.path.to_string_lossy().into_owned(),
             "--schema-only".to_owned(),
             format!("--section={section}"),
@@ -62,7 +61,6 @@ impl PgDump {
             "--no-password".to_owned(),
             LOCK_WAIT.to_owned(),
         ];
-        command.extend(snapshot.map(|id| format!("--snapshot={id}")));
         let password = PasswordFile::write(spec)?;
         let mut environment = environment(spec, database);
         environment

@@ -96,7 +96,8 @@ impl Reader {
         let line = row.strip_suffix(b"\n").unwrap_or(row);
         if self.table.digits.is_some()
             && let Some(index) = self.table.key.first()
-            && let Some(key) = field(line, *index).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
+            && let Some(key) =
+                field(line, *index).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok())
         {
             return RowKey::integer(key);
         }

@@ -45,5 +45,6 @@ Lifeboat restores all of it, and checks it. To load it by hand with stock tools 
   } | $psql
   $psql -f schema/sequences.sql > /dev/null
   $psql -f schema/after-rows.sql
+  export PGOPTIONS="$PGOPTIONS -c session_replication_role=replica"     # event triggers stay quiet
   jq -r '.filled_views[] | "REFRESH MATERIALIZED VIEW " + . + ";"' zz-manifest.json | $psql
 "#;

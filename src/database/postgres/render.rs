@@ -5,6 +5,7 @@ use std::io::Write;
 use super::intake::{self, Intake};
 use super::manifest::TableEntry;
 use super::objects::{self, LargeObject};
+use super::session::QUIETEN;
 use super::table::copy_in;
 use crate::dump::Shelf;
 use crate::error::{Error, Result};
@@ -66,6 +67,7 @@ impl Script<'_> {
         self.large_objects(&manifest.large_objects)?;
         self.text(&intake.sequences)?;
         self.text(&intake.after)?;
+        writeln!(self.out, "{QUIETEN};")?;
         for view in &manifest.filled_views {
             self.text(&format!("REFRESH MATERIALIZED VIEW {view};\n"))?;
         }
@@ -81,8 +83,11 @@ impl Script<'_> {
         let found: Vec<_> = manifest.tables.iter().filter(meant).collect();
         let [table] = found.as_slice() else {
             let many = if found.is_empty() { "no table" } else { "several tables" };
-            return Err(Error::usage(format!("the dump of database {:?} has {many} {name:?}", manifest.name))
-                .with_remedy("write SCHEMA.TABLE"));
+            return Err(Error::usage(format!(
+                "the dump of database {:?} has {many} {name:?}",
+                manifest.name
+            ))
+            .with_remedy("write SCHEMA.TABLE"));
         };
         self.head(&format!("The rows of table {} of database {}", table.shown(), manifest.name))?;
         self.text(SESSION)?;

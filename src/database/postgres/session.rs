@@ -56,6 +56,10 @@ pub(super) fn pin_for_loading(link: &mut Link) -> Result<()> {
     link.run("SET check_function_bodies=off").during("set check_function_bodies")
 }
 
+/// No event trigger of the dump shall take our last steps for those of a user; only a superuser may ask for that.
+pub(super) const QUIETEN: &str = "SELECT pg_catalog.set_config('session_replication_role', 'replica', false) FROM pg_catalog.pg_roles \
+     WHERE rolname = current_user AND rolsuper";
+
 /// Seconds that a statement waits for a lock of somebody else.
 pub(super) fn wait_for_locks(link: &mut Link, seconds: u32) -> Result<()> {
     link.run(&format!("SET lock_timeout='{seconds}s'")).during("set how long to wait for locks")

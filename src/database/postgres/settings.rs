@@ -98,11 +98,7 @@ fn grants(link: &mut Link) -> Result<Vec<Grant>> {
 
 /// A grantee, a right, and whether it may be handed on.
 pub(super) fn grant(row: &Row) -> Grant {
-    Grant {
-        to: row.first().cloned().flatten(),
-        right: text(row, 1).to_owned(),
-        grantable: truth(row, 2),
-    }
+    Grant { to: row.first().cloned().flatten(), right: text(row, 1).to_owned(), grantable: truth(row, 2) }
 }
 
 fn defaults(link: &mut Link) -> Result<Vec<SessionDefault>> {
@@ -174,7 +170,8 @@ impl Grant {
         let to = self.to.as_deref().map_or_else(|| "PUBLIC".to_owned(), quote);
         let option = if self.grantable { " WITH GRANT OPTION" } else { "" };
         // A right comes from the server's own list of words, and back from a file.
-        let right: String = self.right.chars().filter(|char| char.is_ascii_alphabetic() || *char == ' ').collect();
+        let right: String =
+            self.right.chars().filter(|char| char.is_ascii_alphabetic() || *char == ' ').collect();
         format!("GRANT {right} ON {object} TO {to}{option}")
     }
 }

@@ -1,4 +1,4 @@
-//! Fixing the moment: one transaction sees all rows as of it, holds every table still, and lends its view to `pg_dump`.
+//! Fixing the moment: one transaction sees all rows as of it and holds every table still.
 
 use std::time::Duration;
 
@@ -77,12 +77,17 @@ fn attempt(spec: &PostgresSpec, cx: &Cx) -> Result<Snapshot> {
     pin(&mut link)?;
     let (version, version_number) = version(&mut link)?;
     if version_number < OLDEST {
-        return Err(Error::failed(format!("the server is PostgreSQL {version}; 12 is the oldest that can be dumped")));
+        return Err(Error::failed(format!(
+            "the server is PostgreSQL {version}; 12 is the oldest that can be dumped"
+        )));
     }
     let program = PgDump::find(version_number / 10_000)?;
+    // Before the snapshot and once more after it, not in it: between a snapshot and our locks a table may be emptied, which
+    // must not take as long as `pg_dump` does; and behind our locks somebody may wait before whom `pg_dump` does not come.
+    let definitions = Definitions::read(&program, spec, &spec.name, cx)?;
     wait_for_locks(&mut link, PATIENCE)?;
     link.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").during("begin a snapshot")?;
-    let (exported, name, moment) = fix(&mut link)?;
+    let (name, moment) = fix(&mut link)?;
     let tables = catalog::tables(&mut link)?;
     lock(&mut link, &tables)?;
     if let Some(what) = catalog::replaced(&mut link)? {
@@ -94,7 +99,6 @@ fn attempt(spec: &PostgresSpec, cx: &Cx) -> Result<Snapshot> {
     let objects = objects::read(&mut link)?;
     let views = catalog::filled_views(&mut link)?;
     let unsaved = catalog::unsaved(&mut link)?;
-    let definitions = Definitions::read(&program, spec, &spec.name, Some(&exported), cx)?;
     for script in [&definitions.before, &definitions.after] {
         if std::str::from_utf8(script).is_err() {
             cx.warn("the definitions are not UTF-8: the dump can be loaded by hand with psql, but not by a restore");
@@ -125,15 +129,14 @@ pub(super) fn version(link: &mut Link) -> Result<(String, u32)> {
     Ok((text(&row, 0).to_owned(), number(&row, 1).unwrap_or_default()))
 }
 
-/// The name under which others may see what we see, what is in it, and the server's clock.
-fn fix(link: &mut Link) -> Result<(String, String, Timestamp)> {
-    let sql = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.txid_current_snapshot(), \
-         pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')";
+/// What the server says of the snapshot, and its clock.
+fn fix(link: &mut Link) -> Result<(String, Timestamp)> {
+    let sql = "SELECT pg_catalog.txid_current_snapshot(), pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')";
     let row = link.first(sql).during("fix a snapshot")?.unwrap_or_default();
-    let time = text(&row, 2);
+    let time = text(&row, 1);
     let civil: DateTime = time.parse().with_context(|| format!("read the server's time {time:?}"))?;
     let moment = civil.to_zoned(TimeZone::UTC).context("read the server's time")?.timestamp();
-    Ok((text(&row, 0).to_owned(), text(&row, 1).to_owned(), moment))
+    Ok((text(&row, 0).to_owned(), moment))
 }
 
 /// Until the end of the dump nobody can alter, empty or drop a table; rows can be written as ever.

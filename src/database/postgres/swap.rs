@@ -27,7 +27,11 @@ pub(super) fn swap_in(spec: &PostgresSpec, copy: &SideCopy, cx: &Cx) -> Result<(
     let (live, side, former) = look(&mut link, copy)?;
     let Some(_) = side else {
         let done = live.is_some() && former.is_some();
-        return if done { Ok(()) } else { Err(Error::failed(format!("there is no restored copy {:?}", copy.side))) };
+        return if done {
+            Ok(())
+        } else {
+            Err(Error::failed(format!("there is no restored copy {:?}", copy.side)))
+        };
     };
     cx.go_on()?;
     match (live.is_some(), former) {
@@ -113,8 +117,10 @@ fn in_the_way(copy: &SideCopy) -> Error {
 /// and comes back at once has to wait, and then finds the other one under the name.
 fn rename(link: &mut Link, moves: &[(&String, &String)]) -> Result<()> {
     let names: Vec<&str> = moves.iter().map(|(from, _)| from.as_str()).collect();
-    let list: Vec<_> =
-        moves.iter().map(|(from, to)| format!("ALTER DATABASE {} RENAME TO {}", quote(from), quote(to))).collect();
+    let list: Vec<_> = moves
+        .iter()
+        .map(|(from, to)| format!("ALTER DATABASE {} RENAME TO {}", quote(from), quote(to)))
+        .collect();
     let sql = format!("BEGIN; {}; COMMIT", list.join("; "));
     let mut tried = 1;
     loop {

@@ -16,7 +16,7 @@ pub(super) struct Column {
 }
 
 /// A table that has rows of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Table {
     pub schema: String,
     pub name: String,
@@ -33,6 +33,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Everything but its size, which is an estimate.
+    pub(super) fn shape(&self) -> Self {
+        Self { estimate: 0, ..self.clone() }
+    }
+
     /// `"shop"."item" ("id", "name")`: into what the rows go.
     pub(super) fn target(&self) -> String {
         target(&self.schema, &self.name, &self.columns)

@@ -37,7 +37,9 @@ pub(super) fn connector(spec: &PostgresSpec) -> Result<Option<MakeRustlsConnect>
         (Some(cert), Some(key)) => {
             let secret = PrivateKeyDer::from_pem_file(key)
                 .map_err(|error| unusable(key, "private key", &error.to_string()))?;
-            builder.with_client_auth_cert(certificates(cert)?, secret).context("use the client's certificate")?
+            builder
+                .with_client_auth_cert(certificates(cert)?, secret)
+                .context("use the client's certificate")?
         }
         _ => builder.with_no_client_auth(),
     };

@@ -31,7 +31,7 @@ pub(super) fn compare(spec: &PostgresSpec, name: &str, intake: &Intake, cx: &Cx)
     }
     let (here, number) = version(&mut link)?;
     if here == manifest.version {
-        let now = Definitions::read(&PgDump::find(number / 10_000)?, spec, name, None, cx)?;
+        let now = Definitions::read(&PgDump::find(number / 10_000)?, spec, name, cx)?;
         if now.before != intake.before.as_bytes() || now.after != intake.after.as_bytes() {
             cx.warn("the restored definitions read differently from the dumped ones");
         }
@@ -56,8 +56,8 @@ fn as_dumped(entry: &TableEntry) -> Table {
 
 fn rows(link: &mut Link, sql: &str, table: Table, entry: &TableEntry, cx: &Cx) -> Result<()> {
     let keyed = !table.key.is_empty();
-    let mut reader = Reader::start(link, sql, table, entry.cut, cx)?
-        .during(format!("read {} back", entry.shown()))?;
+    let mut reader =
+        Reader::start(link, sql, table, entry.cut, cx)?.during(format!("read {} back", entry.shown()))?;
     let mut wanted = entry.files.iter();
     let mut found = 0;
     while let Some(piece) = reader.next(link, cx)? {

@@ -18,7 +18,7 @@ mod postgres_rights;
 mod postgres_swap;
 mod random_schema;
 mod sqlite;
-mod witness;
+pub(crate) mod witness;
 
 use std::collections::BTreeMap;
 use std::io::Read;

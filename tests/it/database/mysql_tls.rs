@@ -14,10 +14,10 @@ use super::{TOKEN, collect, engine};
 use crate::mariadb::MariaDb;
 
 /// An authority with the certificates it has signed.
-struct Authority(TempDir);
+pub(super) struct Authority(TempDir);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let authority = Self(TempDir::new().expect("make a directory"));
         authority.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority -keyout ca-key.pem -out ca.pem");
         authority
@@ -29,7 +29,7 @@ impl Authority {
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     }
 
-    fn sign(&self, name: &str, extension: &str) {
+    pub(super) fn sign(&self, name: &str, extension: &str) {
         std::fs::write(self.file("extension"), extension).expect("write");
         self.openssl(&format!(
             "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={name} -keyout {name}-key.pem -out {name}.csr"
@@ -39,7 +39,7 @@ impl Authority {
         ));
     }
 
-    fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(super) fn file(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.path().join(name)
     }
 }

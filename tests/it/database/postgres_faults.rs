@@ -46,9 +46,7 @@ fn a_damaged_dump_is_refused_and_leaves_nothing_behind() {
         change(&mut shelf);
         shelf
     };
-    let flip = |path: &str| {
-        damaged(&|shelf| shelf.0.get_mut(Path::new(path)).expect("file")[9] ^= 1)
-    };
+    let flip = |path: &str| damaged(&|shelf| shelf.0.get_mut(Path::new(path)).expect("file")[9] ^= 1);
     let cases = [
         ("a missing file", damaged(&|shelf| drop(shelf.0.remove(&file)))),
         ("a short file", damaged(&|shelf| shelf.0.get_mut(&file).expect("file").truncate(9))),
@@ -127,9 +125,16 @@ fn a_database_that_changes_during_the_dump_makes_no_dump() {
     let server = shop();
     let database = engine(server.spec("shop"));
     let mut feed = database.begin(&no_previous, &Cx::silent()).expect("begin");
-    for blocked in ["ALTER TABLE b ADD c INT", "TRUNCATE b", "ALTER TABLE b RENAME TO c", "DROP TABLE b", "CLUSTER b USING b_pkey"] {
+    for blocked in [
+        "ALTER TABLE b ADD c INT",
+        "TRUNCATE b",
+        "ALTER TABLE b RENAME TO c",
+        "DROP TABLE b",
+        "CLUSTER b USING b_pkey",
+    ] {
         let mut client = server.psql("shop");
-        let output = client.args(["-c", "SET lock_timeout='100ms'", "-c", blocked]).output().expect("run psql");
+        let output =
+            client.args(["-c", "SET lock_timeout='100ms'", "-c", blocked]).output().expect("run psql");
         assert!(String::from_utf8_lossy(&output.stderr).contains("lock timeout"), "{blocked}: {output:?}");
     }
     server.sql("shop", "UPDATE b SET t = 'x'; DELETE FROM a");
@@ -165,7 +170,8 @@ fn a_database_that_changes_during_the_dump_makes_no_dump() {
 #[test]
 fn a_server_that_dies_during_the_dump_is_an_error() {
     let mut server = shop();
-    server.sql("shop", "INSERT INTO b SELECT i, repeat(md5(i::text), 2000) FROM generate_series(5000, 5500) i");
+    server
+        .sql("shop", "INSERT INTO b SELECT i, repeat(md5(i::text), 2000) FROM generate_series(5000, 5500) i");
     let database = engine(server.spec("shop"));
     let mut feed = database.begin(&no_previous, &Cx::silent()).expect("begin");
     feed.next(&Cx::silent()).expect("readme");
@@ -179,7 +185,10 @@ fn a_server_that_dies_during_the_dump_is_an_error() {
     feed.next(&Cx::silent()).expect("readme");
     server.sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='shop'");
     let error = failure_of(&mut *feed, "an ended session");
-    assert!(error.to_string().contains("read public.") || error.to_string().contains("read table"), "{error}");
+    assert!(
+        error.to_string().contains("read public.") || error.to_string().contains("read table"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -192,7 +201,10 @@ fn a_cancelled_dump_ends_at_once() {
     cancel.cancel();
     assert_eq!(feed.next(&cx).expect_err("cancelled").kind(), Kind::Cancelled);
     drop(feed);
-    assert_eq!(engine(server.spec("shop")).begin(&no_previous, &cx).err().expect("cancelled").kind(), Kind::Cancelled);
+    assert_eq!(
+        engine(server.spec("shop")).begin(&no_previous, &cx).err().expect("cancelled").kind(),
+        Kind::Cancelled
+    );
 }
 
 #[test]

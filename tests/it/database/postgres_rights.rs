@@ -22,7 +22,10 @@ fn said(error: &Error) -> String {
 }
 
 fn shop(server: &Postgres) {
-    server.sql("postgres", &format!("CREATE ROLE clerk LOGIN PASSWORD '{SECRET}'; CREATE DATABASE shop OWNER clerk"));
+    server.sql(
+        "postgres",
+        &format!("CREATE ROLE clerk LOGIN PASSWORD '{SECRET}'; CREATE DATABASE shop OWNER clerk"),
+    );
     server.sql("shop", "SET ROLE clerk; CREATE SCHEMA s; CREATE TABLE s.a (id INT PRIMARY KEY, t TEXT); INSERT INTO s.a SELECT i, 'x' FROM generate_series(1, 100) i");
 }
 
@@ -156,14 +159,21 @@ fn an_encrypted_connection_proves_who_the_server_is() {
     let ca = Some(authority.file("ca.pem"));
     let shelf = dump(spec("clerk", Some(tls(ca.clone(), true)))).expect("a known authority");
     dump(spec("clerk", Some(tls(None, false)))).expect("any certificate");
-    engine(spec("clerk", Some(tls(ca.clone(), true)))).load_aside(&shelf, TOKEN, &Cx::silent()).expect("load");
-    let both = Tls { cert: Some(authority.file("client.pem")), key: Some(authority.file("client-key.pem")), ..tls(ca, true) };
+    engine(spec("clerk", Some(tls(ca.clone(), true))))
+        .load_aside(&shelf, TOKEN, &Cx::silent())
+        .expect("load");
+    let both = Tls {
+        cert: Some(authority.file("client.pem")),
+        key: Some(authority.file("client-key.pem")),
+        ..tls(ca, true)
+    };
     dump(spec("client", Some(both))).expect("a known client");
 
     let error = dump(spec("clerk", Some(tls(None, true)))).expect_err("signed by nobody we know");
     assert!(error.remedy().is_some_and(|remedy| remedy.contains("tls.ca")), "{error:?}");
     let error = dump(spec("clerk", None)).expect_err("not encrypted");
     assert!(error.to_string().contains("28000"), "{error:?}");
-    let error = dump(PostgresSpec { tls: Some(tls(None, true)), ..server.spec("shop") }).expect_err("a socket");
+    let error =
+        dump(PostgresSpec { tls: Some(tls(None, true)), ..server.spec("shop") }).expect_err("a socket");
     assert!(error.to_string().contains("socket"), "{error:?}");
 }

@@ -94,7 +94,8 @@ fn a_swap_that_stopped_anywhere_is_undone_or_finished() {
     let world = world();
     let cx = Cx::silent();
     let World { server, database, copy, .. } = &world;
-    let rename = |from: &str, to: &str| server.sql("postgres", &format!("ALTER DATABASE {from} RENAME TO {to}"));
+    let rename =
+        |from: &str, to: &str| server.sql("postgres", &format!("ALTER DATABASE {from} RENAME TO {to}"));
 
     // The live one has left its name, the restored one has not come.
     rename("shop", &copy.former);

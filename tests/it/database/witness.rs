@@ -14,7 +14,11 @@ pub(crate) fn of(server: &Postgres, database: &str) -> String {
         .expect("run pg_dump");
     assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
     let definitions = String::from_utf8_lossy(&dumped.stdout).into_owned();
-    let name = if database.chars().all(|char| char.is_ascii_lowercase()) { database.to_owned() } else { format!("\"{database}\"") };
+    let name = if database.chars().all(|char| char.is_ascii_lowercase()) {
+        database.to_owned()
+    } else {
+        format!("\"{database}\"")
+    };
     let mut text = String::new();
     for line in definitions.lines() {
         // A random word, and the name of the database where it stands for itself.
@@ -43,7 +47,8 @@ fn rows(server: &Postgres, database: &str) -> String {
         "SET datestyle='ISO'; SET extra_float_digits=3; SET bytea_output='hex'; SET timezone='UTC'; SET intervalstyle='postgres'; SET search_path='';\n",
     );
     for line in tables.lines() {
-        let bytes = (0..line.len() / 2).map(|at| u8::from_str_radix(&line[2 * at..2 * at + 2], 16).expect("hex"));
+        let bytes =
+            (0..line.len() / 2).map(|at| u8::from_str_radix(&line[2 * at..2 * at + 2], 16).expect("hex"));
         script += &String::from_utf8(bytes.collect()).expect("text");
         script += ";\n";
     }

@@ -5,5 +5,6 @@ mod files;
 mod guest;
 mod init;
 mod nfs;
+mod postgres;
 mod restic;
 pub(crate) mod wordpress;
