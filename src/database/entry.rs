@@ -33,9 +33,9 @@ impl FileEntry {
     }
 
     /// The whole file, which is exactly what was written.
-    pub(super) fn verified(&self, shelf: &dyn Shelf) -> Result<Vec<u8>> {
+    pub(super) fn verified(&self, from: &dyn Shelf) -> Result<Vec<u8>> {
         let data =
-            shelf.read(Path::new(&self.path)).with_context(|| format!("read {} of the dump", self.path))?;
+            from.read(Path::new(&self.path)).with_context(|| format!("read {} of the dump", self.path))?;
         if self.matches(&data) {
             Ok(data)
         } else {

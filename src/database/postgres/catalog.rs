@@ -72,8 +72,11 @@ fn resolve(key: &[i16], columns: &[(i16, usize, Column)]) -> (Vec<usize>, Option
     (found, digits)
 }
 
-/// By table: number, digits if it is an integer, and the rest.
-fn columns(link: &mut Link) -> Result<BTreeMap<u32, Vec<(i16, usize, Column)>>> {
+/// Number, digits if it is an integer, and the rest.
+type Numbered = (i16, usize, Column);
+
+/// By table.
+fn columns(link: &mut Link) -> Result<BTreeMap<u32, Vec<Numbered>>> {
     let sql = format!(
         "SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attcollation <> 0, \
          CASE a.atttypid WHEN 21 THEN 5 WHEN 23 THEN 10 WHEN 20 THEN 20 ELSE 0 END \

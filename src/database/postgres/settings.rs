@@ -118,28 +118,28 @@ fn defaults(link: &mut Link) -> Result<Vec<SessionDefault>> {
 impl Settings {
     /// An empty database of this kind.
     pub(super) fn create(&self, name: &str) -> String {
-        let mut sql = format!(
+        let mut sql = vec![format!(
             "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
             quote(name),
             literal(&self.encoding),
             literal(&self.collate),
             literal(&self.ctype)
-        );
+        )];
         let locale = literal(&self.locale);
         match self.provider.as_str() {
             "i" => {
-                sql += &format!(" LOCALE_PROVIDER icu ICU_LOCALE {locale}");
+                sql.push(format!(" LOCALE_PROVIDER icu ICU_LOCALE {locale}"));
                 if !self.rules.is_empty() {
-                    sql += &format!(" ICU_RULES {}", literal(&self.rules));
+                    sql.push(format!(" ICU_RULES {}", literal(&self.rules)));
                 }
             }
-            "b" => sql += &format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale}"),
+            "b" => sql.push(format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale}")),
             _ => {}
         }
         if self.tablespace != "pg_default" {
-            sql += &format!(" TABLESPACE {}", quote(&self.tablespace));
+            sql.push(format!(" TABLESPACE {}", quote(&self.tablespace)));
         }
-        sql
+        sql.concat()
     }
 
     /// The rest, one statement each.
