@@ -38,7 +38,7 @@ pub(crate) struct Journal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Phase {
-    /// Things are made beside the site; nothing live is touched.
+    /// Things are made beside the site; nothing live is touched, or everything is back.
     Preparing,
     /// Any of the announced changes may have happened.
     Changing,
@@ -111,6 +111,10 @@ impl Journal {
             files: None,
             databases: Vec::new(),
         }
+    }
+
+    pub(crate) fn in_phase(&self, phase: Phase) -> Self {
+        Self { phase, ..self.clone() }
     }
 
     /// The one of a restore that did not come to its end, if there is one.

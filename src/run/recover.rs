@@ -81,6 +81,8 @@ pub(crate) fn put_back(job: &Job, journal: &Journal, cx: &Cx) -> Result<()> {
     if journal.phase == Phase::Changing {
         copies.swap_back()?;
         files.map_or(Ok(()), Files::swap_back)?;
+        // From here on there is less and less to tell from what happened.
+        journal.in_phase(Phase::Preparing).write(&job.state)?;
     }
     cx.between(Step::Recover)?;
     // Each is tried: what one server keeps us from is no reason to leave the rest.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::backup::{Dumps, save_all, verify};
 use super::{Job, begin_all};
 use crate::database;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 use crate::repo::{Contents, Repo, Snapshot};
 use crate::schedule::SAFETY;
@@ -34,9 +34,8 @@ pub(crate) fn rescue(job: &Job, touches_databases: bool, repo: &Repo, cx: &Cx) -
         tags: vec![SAFETY.to_owned()],
         moment: dumps.moment,
     };
-    let saved = save_all(repo, begin, contents, cx)
-        .context("save the present state first")
-        .remedy("correct this, or restore without a safety snapshot with `--no-safety`")?;
+    let saved =
+        save_all(repo, begin, contents, cx).context("save the present state first").map_err(or_without)?;
     verify(repo, &saved, cx)?;
     cx.note(format!("saved the present state as snapshot {}", saved.short_id()));
     Ok(Some(saved))
@@ -56,9 +55,15 @@ fn present(job: &Job, touches_databases: bool, cx: &Cx) -> Result<Job> {
             Err(error) => {
                 return Err(error)
                     .with_context(|| format!("save the present state of {}", database.describe()))
-                    .remedy("correct this, or restore without a safety snapshot with `--no-safety`");
+                    .map_err(or_without);
             }
         }
     }
     Ok(present)
+}
+
+/// Adds the way around to whatever remedy there is.
+fn or_without(error: Error) -> Error {
+    let remedy = error.remedy().unwrap_or("correct this").to_owned();
+    error.with_remedy(format!("{remedy}; or restore without a safety snapshot, with `--no-safety`"))
 }

@@ -178,7 +178,7 @@ impl Files {
         Ok((Spot::below(&self.root, path)?, Spot::below(&self.tree(), path)?))
     }
 
-    /// From the former tree into the live one, whose directory keeps the time it was restored with.
+    /// From the former tree into the live one.
     fn carry(&self, path: &Path) -> Result<()> {
         // A cache or a session may have ended since it was planned.
         if !Spot::below(&self.tree(), path)?.exists()? {
@@ -186,11 +186,7 @@ impl Files {
         }
         like_directories(&self.tree(), &self.root, path.parent().unwrap_or(Path::new("")))?;
         let (live, former) = self.spots(path)?;
-        let time = live.directory_time()?;
-        former.rename(&live)?;
-        live.set_directory_time(time)?;
-        live.sync()?;
-        former.sync()
+        move_quietly(&former, &live)
     }
 
     fn carry_back(&self, path: &Path) -> Result<()> {
@@ -202,9 +198,7 @@ impl Files {
         if !live.exists()? {
             return Ok(());
         }
-        live.rename(&former)?;
-        live.sync()?;
-        former.sync()
+        move_quietly(&live, &former)
     }
 
     /// Removes the place of a restore that failed; only ever after everything was put back.
@@ -239,6 +233,16 @@ impl Files {
         symlink_metadata(&*self.kept).is_ok_and(|meta| meta.is_dir())
             && self.swaps.iter().all(|swap| there(&swap.path) != (swap.kind == SwapKind::Come))
     }
+}
+
+/// Both directories keep the time they have: one was restored with it, the other may be live again.
+fn move_quietly(from: &Spot, to: &Spot) -> Result<()> {
+    let times = (from.directory_time()?, to.directory_time()?);
+    from.rename(to)?;
+    from.set_directory_time(times.0)?;
+    to.set_directory_time(times.1)?;
+    from.sync()?;
+    to.sync()
 }
 
 /// Two restores in one second keep two trees.
