@@ -132,9 +132,12 @@ impl Files {
         if self.swaps.is_empty() {
             return Ok(());
         }
-        if self.is_whole() && !self.carried.is_empty() && self.happened(&self.swaps[0])? {
+        if self.is_whole() && !self.carried.is_empty() {
+            let tree = self.tree();
+            let (old, new) =
+                if self.happened(&self.swaps[0])? { (&*tree, &*self.root) } else { (&*self.root, &*tree) };
             for path in self.carried.iter().rev() {
-                self.carry_back(path)?;
+                carry_back(new, old, path)?;
             }
         }
         for swap in self.swaps.iter().rev() {
@@ -189,18 +192,6 @@ impl Files {
         move_quietly(&former, &live)
     }
 
-    fn carry_back(&self, path: &Path) -> Result<()> {
-        let former = Spot::below(&self.tree(), path)?;
-        if former.exists()? {
-            return Ok(());
-        }
-        let Ok(live) = Spot::below(&self.root, path) else { return Ok(()) };
-        if !live.exists()? {
-            return Ok(());
-        }
-        move_quietly(&live, &former)
-    }
-
     /// Removes the place of a restore that failed; only ever after everything was put back.
     pub(crate) fn remove(&self) -> Result<()> {
         if !self.fresh {
@@ -243,6 +234,16 @@ fn move_quietly(from: &Spot, to: &Spot) -> Result<()> {
     to.set_directory_time(times.1)?;
     from.sync()?;
     to.sync()
+}
+
+/// To the former tree, wherever that is by now, if it is not there and came from it.
+fn carry_back(new: &Path, old: &Path, path: &Path) -> Result<()> {
+    let former = Spot::below(old, path)?;
+    let Ok(carried) = Spot::below(new, path) else { return Ok(()) };
+    if former.exists()? || !carried.exists()? {
+        return Ok(());
+    }
+    move_quietly(&carried, &former)
 }
 
 /// Two restores in one second keep two trees.
@@ -289,4 +290,193 @@ fn like_directories(from: &Path, to: &Path, path: &Path) -> Result<()> {
         sync_directory(&new)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `site` with two files and a left-out cache, and a staged tree beside it.
+    fn world() -> (tempfile::TempDir, PathBuf, Files) {
+        let world = tempfile::tempdir().unwrap();
+        let root = world.path().join("site");
+        std::fs::create_dir_all(root.join("var/cache")).unwrap();
+        for (name, text) in
+            [("index", "old"), ("gone", "gone"), ("var/cache/page", "warm"), ("var/log", "log")]
+        {
+            std::fs::write(root.join(name), text).unwrap();
+        }
+        let files = Files::beside(&root, "tok12345", "now", Vec::new()).unwrap();
+        files.make().unwrap();
+        std::fs::create_dir(files.tree()).unwrap();
+        std::fs::write(files.tree().join("index"), "new").unwrap();
+        std::fs::write(files.tree().join("fresh"), "fresh").unwrap();
+        (world, root, files)
+    }
+
+    fn read(path: PathBuf) -> String {
+        std::fs::read_to_string(path).unwrap_or_default()
+    }
+
+    /// Every path with its content and time.
+    fn all(root: &Path) -> Vec<String> {
+        let (mut found, mut pending) = (Vec::new(), vec![root.to_owned()]);
+        while let Some(path) = pending.pop() {
+            let meta = symlink_metadata(&path).unwrap();
+            found.push(format!(
+                "{} {}.{} {}",
+                path.display(),
+                meta.mtime(),
+                meta.mtime_nsec(),
+                read(path.clone())
+            ));
+            if meta.is_dir() {
+                pending.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        }
+        found.sort();
+        found
+    }
+
+    fn carry() -> Vec<PathBuf> {
+        vec!["var/cache".into(), "var/log".into()]
+    }
+
+    fn whole(files: &mut Files) {
+        files.plan(&[PathBuf::new()], &carry()).unwrap();
+    }
+
+    #[test]
+    fn a_swap_carries_what_was_left_out_and_keeps_the_former_tree() {
+        let (world, root, mut files) = world();
+        whole(&mut files);
+        files.swap(&Cx::silent()).unwrap();
+        assert_eq!((read(root.join("index")), read(root.join("gone"))), ("new".into(), String::new()));
+        assert_eq!(
+            (read(root.join("var/cache/page")), read(root.join("var/log"))),
+            ("warm".into(), "log".into())
+        );
+        files.keep().unwrap();
+        files.keep().unwrap();
+        assert!(files.is_kept_whole());
+        assert_eq!(read(files.kept.join("tree/index")), "old");
+        assert_eq!(std::fs::read_dir(world.path()).unwrap().count(), 2);
+    }
+
+    /// Power may go at any moment, and what was renamed last need not be on disk first: whichever of the announced changes
+    /// have happened, the way back leads to the same site.
+    #[test]
+    fn any_part_of_a_whole_swap_is_put_back() {
+        for happened in 0..8_u32 {
+            let (world, root, mut files) = world();
+            let before = all(&root);
+            whole(&mut files);
+            let swapped = happened & 1 != 0;
+            if swapped {
+                let (live, staged) = files.spots(Path::new("")).unwrap();
+                staged.exchange(&live).unwrap();
+            }
+            let tree = files.tree();
+            let (old, new) = if swapped { (&tree, &root) } else { (&root, &tree) };
+            for (bit, path) in carry().iter().enumerate() {
+                if happened & (2 << bit) != 0 {
+                    std::fs::create_dir_all(new.join("var")).unwrap();
+                    std::fs::rename(old.join(path), new.join(path)).unwrap();
+                }
+            }
+            files.swap_back().unwrap();
+            files.swap_back().unwrap();
+            assert_eq!(all(&root), before, "{happened:b}");
+            files.remove().unwrap();
+            files.remove().unwrap();
+            assert_eq!(std::fs::read_dir(world.path()).unwrap().count(), 1);
+        }
+    }
+
+    /// One path that changes places, one that comes, one that goes.
+    #[test]
+    fn any_part_of_a_swap_of_single_paths_is_put_back() {
+        for happened in 0..8_u32 {
+            let (_world, root, mut files) = world();
+            let before = all(&root);
+            files.plan(&["fresh".into(), "gone".into(), "index".into()], &[]).unwrap();
+            let kinds: Vec<_> = files.swaps.iter().map(|swap| swap.kind).collect();
+            assert!(matches!(kinds[..], [SwapKind::Come, SwapKind::Go, SwapKind::Exchange { .. }]));
+            let whole = files.clone();
+            for bit in (0..3).rev().filter(|bit| happened & (1 << bit) == 0) {
+                files.swaps.remove(bit);
+            }
+            files.swap(&Cx::silent()).unwrap();
+            whole.swap_back().unwrap();
+            whole.swap_back().unwrap();
+            assert_eq!(all(&root), before, "{happened:b}");
+        }
+    }
+
+    #[test]
+    fn single_paths_swap_and_leave_their_neighbours_alone() {
+        let (_world, root, mut files) = world();
+        files.plan(&["index".into(), "fresh".into()], &[]).unwrap();
+        files.swap(&Cx::silent()).unwrap();
+        assert_eq!((read(root.join("index")), read(root.join("fresh"))), ("new".into(), "fresh".into()));
+        assert_eq!(
+            (read(root.join("var/cache/page")), read(root.join("gone"))),
+            ("warm".into(), "gone".into())
+        );
+    }
+
+    #[test]
+    fn a_swap_that_cannot_be_undone_never_costs_the_former_files() {
+        let (world, root, mut files) = world();
+        whole(&mut files);
+        files.swap(&Cx::silent()).unwrap();
+        // Somebody moves the live tree away, so that nothing can change places with it.
+        std::fs::rename(&root, world.path().join("gone")).unwrap();
+        assert!(files.swap_back().is_err());
+        assert_eq!(read(files.tree().join("index")), "old");
+    }
+
+    #[test]
+    fn what_is_neither_the_one_nor_the_other_is_left_to_a_person() {
+        let (_world, root, mut files) = world();
+        whole(&mut files);
+        files.swap(&Cx::silent()).unwrap();
+        std::fs::rename(files.tree(), files.place.join("elsewhere")).unwrap();
+        std::fs::create_dir(files.tree()).unwrap();
+        assert!(files.swap_back().unwrap_err().to_string().contains("is neither"));
+        assert_eq!(read(root.join("index")), "new");
+    }
+
+    #[test]
+    fn a_link_in_the_live_tree_leads_nobody_out_of_it() {
+        let (world, root, mut files) = world();
+        let outside = world.path().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(outside.join("passwd"), "theirs").unwrap();
+        std::os::unix::fs::symlink(&outside, root.join("link")).unwrap();
+        std::fs::create_dir(files.tree().join("link")).unwrap();
+        std::fs::write(files.tree().join("link/passwd"), "mine").unwrap();
+        let refused = files.plan(&["index".into(), "link/passwd".into()], &[]).unwrap_err();
+        assert!(refused.to_string().contains("link or no directory"), "{refused}");
+        assert_eq!((read(outside.join("passwd")), read(root.join("index"))), ("theirs".into(), "old".into()));
+    }
+
+    #[test]
+    fn what_finds_no_place_in_the_restored_tree_stays_with_the_former_one() {
+        let (world, _root, files) = world();
+        std::os::unix::fs::symlink(world.path(), files.tree().join("var")).unwrap();
+        assert!(!files.has_place_for(Path::new("var/cache")));
+        assert!(!files.has_place_for(Path::new("index")));
+        assert!(!files.has_place_for(Path::new("index/below")));
+        assert!(files.has_place_for(Path::new("a/new/one")) && files.has_place_for(Path::new("one")));
+    }
+
+    #[test]
+    fn two_restores_in_a_second_keep_two_trees() {
+        let (_world, root, files) = world();
+        std::fs::create_dir(&*files.kept).unwrap();
+        let second = Files::beside(&root, "tok54321", "now", Vec::new()).unwrap();
+        assert_ne!(files.kept, second.kept);
+        assert!(is_kept(&second.kept));
+    }
 }
