@@ -1,5 +1,7 @@
 //! Retention never removes what is needed, whatever the repository holds.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use lifeboat::schedule::{Candidate, Retention, Verdict, decide};
 use proptest::prelude::*;
@@ -106,6 +108,33 @@ proptest! {
         }
         prop_assert!(all.iter().filter(|candidate| candidate.site != "shop").all(keeps));
         prop_assert!(all.iter().filter(|candidate| candidate.tags.iter().any(|tag| tag != "other")).all(keeps));
+    }
+
+    /// What restores saved counts for nobody, stays for its time, and goes after it unless there is nothing else.
+    #[test]
+    fn safety_snapshots_neither_count_nor_go_early(
+        all in repository(),
+        saved in prop::collection::vec((0_i64..2000, any::<bool>()), 0..10),
+        last in prop::option::of(1..6_u32),
+        keep in 0_u64..1500,
+    ) {
+        let policy = Retention { keep_safety: Duration::from_secs(keep), ..Retention::last(last) };
+        let alone = decide(&all, &policy, "shop", NOW);
+        let mut mixed = all.clone();
+        for (number, (time, complete)) in saved.iter().enumerate() {
+            mixed.push(snapshot(&format!("safety-{number}"), *time, *complete, "shop", &["safety"]));
+        }
+        let (ours, others): (Vec<Verdict>, Vec<Verdict>) =
+            decide(&mixed, &policy, "shop", NOW).into_iter().partition(|verdict| verdict.id.starts_with("safety-"));
+        prop_assert_eq!(others, alone);
+        let backups = all.iter().any(|one| {
+            one.site == "shop" && one.complete && !one.tags.iter().any(|tag| tag != "other")
+        });
+        for verdict in ours {
+            let (time, _) = saved[verdict.id["safety-".len()..].parse::<usize>().unwrap()];
+            let young = NOW.as_second() - time < i64::try_from(keep).unwrap();
+            prop_assert_eq!(verdict.keep, young || time > NOW.as_second() || !backups, "{:?}", verdict);
+        }
     }
 
     #[test]
