@@ -46,6 +46,8 @@ pub(super) enum Command {
     Snapshots(Snapshots),
     /// Bring a site back as it was at a given time
     Restore(Restore),
+    /// Put back, or finish, a restore that was killed
+    Recover,
     /// Remove old snapshots by the retention rule
     Forget(Forget),
     /// Find damage in the repository
@@ -126,7 +128,7 @@ pub(super) struct Snapshots {
 pub(super) struct Restore {
     /// The moment to go back to: '2026-11-20 03:00', RFC 3339, 'yesterday 03:00', latest, or a snapshot's id. The newest
     /// complete snapshot at or before it is taken
-    #[arg(long, value_name = "TIME|ID", required_unless_present = "discard_former")]
+    #[arg(long, value_name = "TIME|ID", required_unless_present_any = ["discard_former", "undo"])]
     pub(super) at: Option<String>,
     /// Into this new directory instead of the site itself: files and dumps
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["files", "database"])]
@@ -140,6 +142,16 @@ pub(super) struct Restore {
     /// Only files that match (gitignore style, relative to the root); may be repeated
     #[arg(long, value_name = "PATTERN", conflicts_with = "database")]
     pub(super) include: Vec<String>,
+    /// Files that came after the snapshot and match move along instead of being set aside (gitignore style, relative to the
+    /// root), such as wp-content/uploads/; may be repeated
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["to", "database", "include"])]
+    pub(super) keep_newer: Vec<String>,
+    /// Go back to the moment before the last restore; an undo can be undone
+    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "include", "discard_former"])]
+    pub(super) undo: bool,
+    /// Do not save the present state first
+    #[arg(long, conflicts_with = "to")]
+    pub(super) no_safety: bool,
     /// Say what would change, and change nothing
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -147,7 +159,7 @@ pub(super) struct Restore {
     #[arg(short, long)]
     pub(super) yes: bool,
     /// Remove what earlier restores set aside: the files and tables that were live before them
-    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "include", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "include", "keep_newer", "no_safety", "dry_run"])]
     pub(super) discard_former: bool,
 }
 

@@ -5,9 +5,11 @@ use serde::Serialize;
 use super::args::Backup;
 use super::output::{bytes, count};
 use super::{Done, Session};
+use crate::error::Error;
 use crate::event::{RunKind, RunState};
 use crate::repo::Snapshot;
 use crate::run::{self, BackupRequest};
+use crate::schedule::SAFETY;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -18,6 +20,10 @@ struct Document<'a> {
 pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
     let job = session.job()?;
     let cause = if args.scheduled { "scheduled" } else { "manual" };
+    if args.tag.iter().any(|tag| tag == SAFETY) {
+        return Err(Error::usage(format!("the tag `{SAFETY}` is for what a restore saves before it begins"))
+            .with_remedy("choose another one; `keep` holds a snapshot for good"));
+    }
     let mut tags = vec![cause.to_owned()];
     tags.extend(args.tag.iter().cloned());
     let request = BackupRequest { tags, no_rotation: args.no_rotation };

@@ -150,6 +150,8 @@ fn restore(session: &Session<'_>, job: &Job, moment: &str) -> Result<Restored> {
         wanted: Wanted::parse(moment, Timestamp::now(), &job.zone)?,
         target: Target::InPlace { files: true, databases: true },
         include: Vec::new(),
+        keep_newer: Vec::new(),
+        safety: true,
         dry_run: false,
         confirm: &|_| true,
     };

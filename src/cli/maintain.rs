@@ -12,7 +12,7 @@ use crate::repo::{CheckReport, CheckSpec, DamageKind, ReadData};
 use crate::run::{self, ForgetRequest, Forgotten};
 
 pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
-    let job = session.repository_job()?;
+    let job = session.any_job()?;
     if job.retention.last.is_none() {
         return Err(
             Error::usage("the configuration has no retention rule").with_remedy("set `retention: {last: 7}`")

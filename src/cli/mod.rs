@@ -12,8 +12,10 @@ mod init;
 mod key;
 mod maintain;
 mod output;
+mod recover;
 mod restore;
 mod snapshots;
+mod undo;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -80,6 +82,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Backup(args) => backup::backup(session, args),
         Command::Snapshots(args) => snapshots::snapshots(session, args),
         Command::Restore(args) => restore::restore(session, args),
+        Command::Recover => recover::recover(session),
         Command::Forget(args) => maintain::forget(session, args),
         Command::Check(args) => maintain::check(session, args),
         Command::Ls(args) => browse::ls(session, args),
@@ -107,6 +110,13 @@ impl Session<'_> {
     /// The same for commands that only look at the repository: they work where the site itself is gone.
     fn repository_job(&self) -> Result<Job> {
         self.config()?.job_without_databases().map(|job| self.patient(job))
+    }
+
+    /// The site with its databases as far as they can be told, also where the site itself is gone: enough to put right what
+    /// a killed restore left, and to look at the repository.
+    fn any_job(&self) -> Result<Job> {
+        let config = self.config()?;
+        config.job_to_restore().or_else(|_| config.job_without_databases()).map(|job| self.patient(job))
     }
 
     fn patient(&self, job: Job) -> Job {

@@ -1,17 +1,18 @@
 //! `lifeboat restore`.
 
 use std::io::Write;
+use std::path::Path;
 
 use serde::Serialize;
 
 use super::args::Restore;
 use super::browse::{mark, name};
 use super::output::{bytes, count};
-use super::{Done, SUCCESS, Session};
+use super::{Done, SUCCESS, Session, undo};
 use crate::error::{Error, Result};
 use crate::event::{Outcome, RunKind, RunState};
 use crate::repo::ChangeKind;
-use crate::run::{self, Job, Preview, RestoreRequest, Restored, Target};
+use crate::run::{self, Job, Listing, Preview, RestoreRequest, Restored, Target};
 use crate::schedule::Wanted;
 
 /// Paths shown before "and N more".
@@ -21,6 +22,9 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
     if args.discard_former {
         return discard_former(session, args.yes);
     }
+    if args.undo {
+        return undo::undo(session, args);
+    }
     let job = job_for(session, args)?;
     let at = args.at.as_deref().unwrap_or("latest");
     let wanted = Wanted::parse(at, jiff::Timestamp::now(), &job.zone)?;
@@ -29,6 +33,8 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
         wanted,
         target: target(args),
         include: args.include.clone(),
+        keep_newer: args.keep_newer.clone(),
+        safety: !args.no_safety,
         dry_run: args.dry_run,
         confirm: &confirm,
     };
@@ -64,9 +70,8 @@ struct Document<'a> {
 /// Files alone, or a restore elsewhere, need no login to any database; nor a site that is still there.
 fn job_for(session: &Session<'_>, args: &Restore) -> Result<Job> {
     if args.files || args.to.is_some() || !args.include.is_empty() {
-        let config = session.config()?;
         // The databases still tell which files are theirs and stay out of the swap.
-        config.job_to_restore().or_else(|_| config.job_without_databases()).map(|job| session.patient(job))
+        session.any_job()
     } else {
         session.config()?.job_to_restore().map(|job| session.patient(job))
     }
@@ -107,6 +112,18 @@ fn describe(preview: &Preview, job: &Job, out: &mut dyn Write) -> std::io::Resul
             writeln!(out, "  and {} more", files.changes.len() - SHOWN)?;
         }
     }
+    if preview.carried.count > 0 {
+        writeln!(out, "newer files that move along: {}", preview.carried.count)?;
+        list(&preview.carried, out)?;
+    }
+    if preview.aside.count > 0 {
+        writeln!(
+            out,
+            "newer files that are set aside, not destroyed (`--keep-newer PATTERN` takes them along): {}",
+            preview.aside.count
+        )?;
+        list(&preview.aside, out)?;
+    }
     for (database, rows) in &preview.databases {
         writeln!(out, "database: {database}, {} in the snapshot", count(*rows, "row"))?;
     }
@@ -134,14 +151,18 @@ fn tell(restored: &Restored, state: &RunState, args: &Restore, out: &mut dyn Wri
     if let Some(directory) = &args.to {
         writeln!(out, "in {}", directory.display())?;
     }
-    if let Some(kept) = &restored.kept {
-        writeln!(out, "the former files are in {}", kept.display())?;
-    }
+    moved(&restored.carried, &restored.aside, restored.kept.as_deref(), out)?;
     for copy in &restored.databases {
         writeln!(out, "the former content of {} is in {}", copy.live, copy.former)?;
     }
+    if let Some(safety) = &restored.safety {
+        writeln!(out, "what was live before is also saved as snapshot {safety:.8}")?;
+    }
     if restored.kept.is_some() || !restored.databases.is_empty() {
-        writeln!(out, "`lifeboat restore --discard-former` removes what was set aside")?;
+        writeln!(
+            out,
+            "`lifeboat restore --undo` goes back to it, `lifeboat restore --discard-former` removes what was set aside"
+        )?;
     }
     if state.missed_count > 0 {
         writeln!(
@@ -151,6 +172,40 @@ fn tell(restored: &Restored, state: &RunState, args: &Restore, out: &mut dyn Wri
         )?;
     }
     Ok(())
+}
+
+/// What became of the former files.
+pub(super) fn moved(
+    carried: &Listing,
+    aside: &Listing,
+    kept: Option<&Path>,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    if carried.count > 0 {
+        writeln!(out, "{} moved along", count(carried.count, "newer file"))?;
+    }
+    let Some(kept) = kept else { return Ok(()) };
+    writeln!(out, "the former files are in {}", kept.display())?;
+    if aside.count > 0 {
+        writeln!(
+            out,
+            "{} set aside there, listed in {}:",
+            count(aside.count, "newer file"),
+            kept.join("set-aside.txt").display()
+        )?;
+        list(aside, out)?;
+    }
+    Ok(())
+}
+
+fn list(listing: &Listing, out: &mut dyn Write) -> std::io::Result<()> {
+    for path in listing.first.iter().take(SHOWN) {
+        writeln!(out, "  {}", name(path))?;
+    }
+    match listing.count.saturating_sub(SHOWN as u64) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more"),
+    }
 }
 
 fn discard_former(session: &Session<'_>, yes: bool) -> Done {

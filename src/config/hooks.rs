@@ -12,6 +12,8 @@ use crate::event::Step;
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(10);
 const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 
+const MAX_KEEP: Duration = Duration::from_hours(3650 * 24);
+
 /// The points that belong to the run as a whole.
 const RUN_POINTS: [&str; 4] = ["before-run", "after-run", "on-failure", "always"];
 
@@ -65,7 +67,20 @@ fn timeout(at: &At<'_>) -> Option<Duration> {
     parsed
 }
 
-/// `30s`, `5m`, `1h` or several of them: `1h30m`.
+/// How long something is kept.
+pub(super) fn keep(at: &At<'_>) -> Option<Duration> {
+    if at.is_number() {
+        at.complain("has no unit", "write it like 36h or 7d");
+        return None;
+    }
+    let parsed = duration(at.text()?).filter(|duration| *duration <= MAX_KEEP);
+    if parsed.is_none() {
+        at.complain("is not a time of at most 3650d", "write it like 36h or 7d");
+    }
+    parsed
+}
+
+/// `30s`, `5m`, `1h`, `7d` or several of them: `1h30m`.
 fn duration(text: &str) -> Option<Duration> {
     let mut total = Duration::ZERO;
     let mut rest = text;
@@ -76,6 +91,7 @@ fn duration(text: &str) -> Option<Duration> {
             b's' => 1,
             b'm' => 60,
             b'h' => 3600,
+            b'd' => 86_400,
             _ => return None,
         };
         total = total.checked_add(Duration::from_secs(count.checked_mul(seconds)?))?;

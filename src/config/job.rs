@@ -59,7 +59,10 @@ impl Config {
             databases: Vec::new(),
             storage: self.storage_spec(),
             repo: self.repo_spec()?,
-            retention: Retention { last: self.retention.last },
+            retention: Retention {
+                keep_safety: self.restore.keep_safety.unwrap_or(Retention::KEEP_SAFETY),
+                ..Retention::last(self.retention.last)
+            },
             hooks: self.hook_specs(),
             zone: self.time_zone()?,
             state: self.state.join(&self.site.name),

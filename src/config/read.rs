@@ -6,14 +6,24 @@ use ignore::gitignore::GitignoreBuilder;
 use jiff::tz::TimeZone;
 
 use super::secret::{self, Privacy, SecretRef};
-use super::shape::{Config, Database, Mount, Repository, Retention, Site, SiteKind, Storage, Tls};
+use super::shape::{Config, Database, Mount, Repository, Restore, Retention, Site, SiteKind, Storage, Tls};
 use super::walk::{At, Table};
 use super::{hooks, host};
 use crate::schedule::cron::Cron;
 
 const STATE: &str = "/var/lib/lifeboat";
-const KEYS: [&str; 9] =
-    ["site", "databases", "storage", "repository", "schedule", "retention", "hooks", "zone", "state"];
+const KEYS: [&str; 10] = [
+    "site",
+    "databases",
+    "storage",
+    "repository",
+    "schedule",
+    "retention",
+    "restore",
+    "hooks",
+    "zone",
+    "state",
+];
 
 /// Directories that a storage must not be mounted over.
 const SYSTEM: [&str; 12] =
@@ -30,6 +40,7 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
     let databases = optional(&top, "databases", |at| databases(at, privacy));
     let schedule = optional(&top, "schedule", schedule);
     let retention = optional(&top, "retention", retention);
+    let restore = optional(&top, "restore", restore);
     let hooks = optional(&top, "hooks", hooks::read);
     let zone = optional(&top, "zone", zone);
     let repository =
@@ -43,6 +54,7 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
         repository: repository?,
         schedule: schedule.ok()?,
         retention: retention.ok()?.unwrap_or_default(),
+        restore: restore.ok()?.unwrap_or_default(),
         hooks: hooks.ok()?.unwrap_or_default(),
         zone: zone.ok()?,
         state: state?,
@@ -387,6 +399,11 @@ fn retention(at: &At<'_>) -> Option<Retention> {
     let table = at.table(&["last"])?;
     let advice = "write how many snapshots to keep, or remove the key to keep them all";
     Some(Retention { last: optional(&table, "last", |at| at.whole_number(1..=10_000, advice)).ok()? })
+}
+
+fn restore(at: &At<'_>) -> Option<Restore> {
+    let table = at.table(&["keep_safety"])?;
+    Some(Restore { keep_safety: optional(&table, "keep_safety", hooks::keep).ok()? })
 }
 
 fn zone(at: &At<'_>) -> Option<String> {

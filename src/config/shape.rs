@@ -24,6 +24,8 @@ pub struct Config {
     /// Left out: every snapshot is kept.
     #[schemars(default)]
     pub retention: Retention,
+    #[schemars(default)]
+    pub restore: Restore,
     /// Commands by the point at which they run, such as `before-dump` or `on-failure`.
     #[schemars(default)]
     pub hooks: BTreeMap<String, Vec<Hook>>,
@@ -170,6 +172,15 @@ pub struct Retention {
     /// The newest complete snapshots to keep.
     #[schemars(range(min = 1, max = 10000))]
     pub last: Option<u32>,
+}
+
+/// What a restore in place leaves behind.
+#[derive(Clone, Copy, Debug, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Restore {
+    /// How long the snapshot stays that a restore makes of what it replaces, such as `36h` or `7d`; default `7d`.
+    #[schemars(with = "Option<String>")]
+    pub keep_safety: Option<std::time::Duration>,
 }
 
 /// A command that runs at a point of a run.

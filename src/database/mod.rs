@@ -144,6 +144,9 @@ pub trait Database: Send + Sync {
     /// Finds out, before anything is touched, whether `load_aside` and `swap_in` can work: login, rights, versions, space.
     fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<()>;
 
+    /// The names that `load_aside` would use with this token: what must be known before anything is made.
+    fn side_names(&self, token: &str) -> Result<SideCopy>;
+
     /// Loads the dump into a side copy that no one reads yet, and verifies it against the dump's manifest (counts and
     /// hashes). On any error nothing is left behind. `token` makes the side copy's name unique: `[a-z0-9]{8}`.
     fn load_aside(&self, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy>;
@@ -154,6 +157,13 @@ pub trait Database: Send + Sync {
 
     /// Undoes `swap_in`, also a half done one; does nothing if `swap_in` did nothing. Harmless when called twice.
     fn swap_back(&self, copy: &SideCopy, cx: &Cx) -> Result<()>;
+
+    /// How many tables the live database has; `None` if it is not there. An error says that it does not answer.
+    fn count_tables(&self) -> Result<Option<u64>>;
+
+    /// The side copy that makes the former content of a committed swap live again when it is swapped in: it takes the
+    /// kept one as it is. `None` if that is not all there any more.
+    fn revive(&self, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>>;
 
     /// Whether a side copy was made by this database.
     fn owns(&self, copy: &SideCopy) -> bool;

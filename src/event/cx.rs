@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{Event, RunState, Step, Unit, What};
 use crate::error::{Error, Result};
+use crate::sys::signal;
 use crate::sys::watch::Owner;
 
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
@@ -42,6 +43,13 @@ pub struct Fault {
 pub enum FaultKind {
     Error,
     Panic,
+    /// The process is gone before the step does anything.
+    Kill,
+    /// The process is gone as soon as the step is done.
+    KillAfter,
+    /// At the n-th point (from 1) between two changes of the step.
+    ErrorWithin(u32),
+    KillWithin(u32),
 }
 
 /// Reports events and answers whether to go on; cheap to clone, shared by all threads of a run.
@@ -59,6 +67,8 @@ struct Shared {
     seq: AtomicU32,
     sinks: Vec<Arc<dyn Sink>>,
     last_progress: Mutex<Option<Instant>>,
+    /// Points between changes that were passed in the step at which a fault is to strike.
+    passed: AtomicU32,
     /// The fold so far; its lock also makes events of several threads reach the sinks in the order of their numbers.
     state: Mutex<RunState>,
 }
@@ -70,6 +80,7 @@ impl Cx {
             seq: AtomicU32::new(0),
             sinks,
             last_progress: Mutex::default(),
+            passed: AtomicU32::new(0),
             state: Mutex::default(),
         };
         Self { cancel, shared: Arc::new(shared), shielded: false, fault: None }
@@ -90,6 +101,19 @@ impl Cx {
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
         self
+    }
+
+    /// Passed between two changes that belong together: the place where tests end a process that is half way through.
+    pub fn between(&self, step: Step) -> Result<()> {
+        let Some(fault) = self.fault.filter(|fault| fault.step == step) else { return Ok(()) };
+        let passed = self.shared.passed.fetch_add(1, Ordering::SeqCst) + 1;
+        match fault.kind {
+            FaultKind::KillWithin(point) if point == passed => signal::kill_self(),
+            FaultKind::ErrorWithin(point) if point == passed => {
+                Err(Error::failed(format!("injected error within {}", step.name())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Everything that was said so far, folded: the report is its final value.

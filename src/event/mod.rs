@@ -34,11 +34,21 @@ pub enum Step {
     Load,
     SwapFiles,
     SwapDatabase,
+    /// An earlier restore that was killed is put back, or finished.
+    Recover,
+    /// The present state is saved before a restore replaces it.
+    Rescue,
+    /// The new state is looked at before it is declared valid.
+    Probe,
+    /// The new state is declared valid.
+    Commit,
+    /// What was live gets the name under which it is kept.
+    Settle,
 }
 
 impl Step {
     /// Every step of every story.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::Claim,
         Self::Lock,
         Self::Mount,
@@ -56,6 +66,11 @@ impl Step {
         Self::Load,
         Self::SwapFiles,
         Self::SwapDatabase,
+        Self::Recover,
+        Self::Rescue,
+        Self::Probe,
+        Self::Commit,
+        Self::Settle,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -77,6 +92,11 @@ impl Step {
             Self::Load => "load",
             Self::SwapFiles => "swap-files",
             Self::SwapDatabase => "swap-database",
+            Self::Recover => "recover",
+            Self::Rescue => "rescue",
+            Self::Probe => "probe",
+            Self::Commit => "commit",
+            Self::Settle => "settle",
         }
     }
 }
@@ -89,6 +109,7 @@ pub enum RunKind {
     Restore,
     Forget,
     Check,
+    Recover,
 }
 
 /// How a run ended.

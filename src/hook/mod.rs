@@ -2,7 +2,7 @@
 //!
 //! A hook reads the run's state as JSON from its standard input and finds `LIFEBOAT_RUN`, `LIFEBOAT_POINT`, `LIFEBOAT_SITE` and
 //! `LIFEBOAT_KIND` in an otherwise clean environment. No shell is between. What it says goes to the log; what it leaves running in its process group is ended with it. Exit status 0 means go
-//! on, 75 from a `before-` hook means leave this run or step out, anything else from a `before-` hook is an error, and from any
+//! on, 75 from a `before-` hook means leave this run or step out, anything else from a `before-` hook (and from `after-probe`) is an error, and from any
 //! other hook a warning: what was done by then stays done.
 
 mod trust;
@@ -54,7 +54,7 @@ pub fn run(spec: &HookSpec, state: &RunState, cx: &Cx) -> Result<Verdict> {
     cx.emit(What::HookRan { point: spec.point.clone(), hook: name.to_owned(), verdict: word });
     match verdict {
         Ok(()) => Ok(Verdict::GoOn),
-        Err(error) if is_before(spec) || error.kind() == Kind::Cancelled => Err(error),
+        Err(error) if can_veto(spec) || error.kind() == Kind::Cancelled => Err(error),
         Err(error) => {
             cx.warn(error.to_string());
             Ok(Verdict::Warned)
@@ -118,6 +118,11 @@ fn say(name: &str, ended: &Ended, cx: &Cx) {
 
 fn plain(line: &str) -> String {
     line.trim_end().chars().map(|char| if char.is_control() && char != '\t' { ' ' } else { char }).collect()
+}
+
+/// Until a restore is committed, who looked at it may turn it down.
+fn can_veto(spec: &HookSpec) -> bool {
+    is_before(spec) || spec.point == "after-probe"
 }
 
 fn is_before(spec: &HookSpec) -> bool {

@@ -133,6 +133,10 @@ impl Snapshot {
         }
     }
 
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.tags.iter().any(|one| one == tag)
+    }
+
     /// Enough of the id to name the snapshot, as restic shows it.
     pub fn short_id(&self) -> &str {
         &self.id[..8]

@@ -31,6 +31,8 @@ pub struct Contents {
     pub site: String,
     /// The site's root; `None` saves databases alone.
     pub root: Option<PathBuf>,
+    /// A root without anything in it, where there was something before, is no whole source.
+    pub doubt_empty: bool,
     /// Gitignore style, relative to the root.
     pub exclude: Vec<String>,
     /// Dumps already begun, with their directories below the dump directory.
@@ -131,7 +133,7 @@ fn sources(
         .zip(excludes)
         .map(|(root, excludes)| Walk::new(root, excludes, Arc::clone(ledger)))
         .transpose()?
-        .map(|walk| walk.expect_some(parent.is_some()));
+        .map(|walk| walk.expect_some(parent.is_some() && contents.doubt_empty));
     let mut feeds = contents.feeds;
     feeds.sort_by(|(a, _), (b, _)| a.cmp(b));
     let (directories, feeds) = feeds.into_iter().unzip();

@@ -34,6 +34,11 @@ impl Patterns {
         Ok(Self(builder.build()?))
     }
 
+    /// It, or a directory it is in.
+    pub fn covers_below(&self, path: &Path, is_dir: bool) -> bool {
+        self.0.matched_path_or_any_parents(path, is_dir).is_ignore()
+    }
+
     pub fn covers(&self, path: &Path, is_dir: bool) -> bool {
         self.0.matched(path, is_dir).is_ignore()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::scope::Run;
-use super::{Job, begin_all, claim_site, maintenance, open};
+use super::{Job, begin_all, claim_site, maintenance, open, recover};
 use crate::dump::Feed;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Cx, Step};
@@ -33,6 +33,7 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     let mut run = Run::new(job, cx);
 
     claim_site(&mut run, job, "backup")?;
+    recover::first(&mut run, job, cx)?;
     let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
     let dumps = run.step(Step::Dump, || Dumps::begin(job, &opened.repo, cx))?;
     let snapshot = run.step(Step::Save, || save(job, request, &opened.repo, dumps, cx))?;
@@ -46,9 +47,9 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
 }
 
 /// All databases of one moment.
-struct Dumps {
-    moment: Timestamp,
-    feeds: Vec<(PathBuf, Box<dyn Feed>)>,
+pub(crate) struct Dumps {
+    pub(crate) moment: Timestamp,
+    pub(crate) feeds: Vec<(PathBuf, Box<dyn Feed>)>,
 }
 
 impl Dumps {
@@ -57,11 +58,22 @@ impl Dumps {
     }
 }
 
+fn save(job: &Job, request: &BackupRequest, repo: &Repo, dumps: Dumps, cx: &Cx) -> Result<Snapshot> {
+    let mut first = Some(dumps);
+    let begin = || first.take().map_or_else(|| Dumps::begin(job, repo, cx), Ok);
+    save_all(repo, begin, |dumps| contents(job, request, dumps), cx)
+}
+
 /// A schema that is changed while it is dumped cannot be saved as of one moment: then all begins again, a few times. Dumps
 /// come before most files, so that little is read for nothing.
-fn save(job: &Job, request: &BackupRequest, repo: &Repo, mut dumps: Dumps, cx: &Cx) -> Result<Snapshot> {
+pub(crate) fn save_all(
+    repo: &Repo,
+    mut begin: impl FnMut() -> Result<Dumps>,
+    contents: impl Fn(Dumps) -> Contents,
+    cx: &Cx,
+) -> Result<Snapshot> {
     for attempt in 1..TRIES {
-        match repo.save(contents(job, request, dumps), cx) {
+        match repo.save(contents(begin()?), cx) {
             Err(error) if error.kind() == Kind::Changed => {
                 cx.note(format!("{error}; beginning again, attempt {} of {TRIES}", attempt + 1));
             }
@@ -69,15 +81,15 @@ fn save(job: &Job, request: &BackupRequest, repo: &Repo, mut dumps: Dumps, cx: &
         }
         std::thread::sleep(PAUSE * attempt);
         cx.go_on()?;
-        dumps = Dumps::begin(job, repo, cx)?;
     }
-    repo.save(contents(job, request, dumps), cx)
+    repo.save(contents(begin()?), cx)
 }
 
 fn contents(job: &Job, request: &BackupRequest, dumps: Dumps) -> Contents {
     Contents {
         site: job.site.name.clone(),
         root: Some(job.site.root.clone()),
+        doubt_empty: true,
         exclude: job.excluded(),
         feeds: dumps.feeds,
         tags: request.tags.clone(),
@@ -86,7 +98,7 @@ fn contents(job: &Job, request: &BackupRequest, dumps: Dumps) -> Contents {
 }
 
 /// What was just committed, read again from the storage: all it refers to is indexed and in packs of the right size.
-fn verify(repo: &Repo, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
+pub(crate) fn verify(repo: &Repo, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
     let saved = repo.snapshot_by_id(&snapshot.id)?;
     let report = repo.verify(&saved, cx)?;
     let Some(damage) = report.damages.first() else { return Ok(()) };

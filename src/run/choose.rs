@@ -8,7 +8,7 @@ use super::Job;
 use crate::error::{Error, Result};
 use crate::event::Cx;
 use crate::repo::{Repo, Snapshot};
-use crate::schedule::Wanted;
+use crate::schedule::{SAFETY, Wanted};
 
 /// Finds it among the snapshots of this site; an id may also name another one.
 pub fn snapshot(repo: &Repo, wanted: &Wanted, job: &Job, cx: &Cx) -> Result<Snapshot> {
@@ -35,10 +35,13 @@ pub fn snapshot(repo: &Repo, wanted: &Wanted, job: &Job, cx: &Cx) -> Result<Snap
 
 fn newest(repo: &Repo, job: &Job, limit: Option<(Timestamp, &String)>, cx: &Cx) -> Result<Snapshot> {
     let ours = of_site(repo.snapshots()?, job);
-    let within = |snapshot: &&Snapshot| limit.is_none_or(|(limit, _)| snapshot.time <= limit);
+    // What a restore saved before it began is the state that somebody wanted to leave: only its id chooses it.
+    let within = |snapshot: &&Snapshot| {
+        limit.is_none_or(|(limit, _)| snapshot.time <= limit) && !snapshot.has_tag(SAFETY)
+    };
     let Some(chosen) = ours.iter().rev().filter(within).find(|snapshot| snapshot.complete) else {
         let when = limit.map(|(_, said)| format!(" at or before {said}")).unwrap_or_default();
-        let first = ours.iter().find(|snapshot| snapshot.complete);
+        let first = ours.iter().find(|snapshot| snapshot.complete && !snapshot.has_tag(SAFETY));
         let remedy = match first {
             Some(first) => format!("the first one is {} of {}", first.short_id(), job.local(first.time)),
             None => "`lifeboat snapshots` lists what there is".to_owned(),

@@ -1,13 +1,13 @@
-//! All databases of a site as one: begun together, loaded together, swapped together.
+//! All databases of a site as one: begun together, loaded together.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Job;
+use super::journal::Aside;
 use crate::database::{self, Database, SideCopy};
 use crate::dump::{Feed, Shelf};
 use crate::error::{Context, Error, Result};
-use crate::event::Cx;
+use crate::event::{Cx, Step};
 use crate::repo::{Dump, Manifest, Reader, Repo, Snapshot};
 
 /// Fixes the moment of each database; the dumps themselves are read while the snapshot is saved.
@@ -39,13 +39,10 @@ fn previous(job: &Job, repo: &Repo, directory: &Path, cx: &Cx) -> Option<Box<dyn
     })
 }
 
-/// The databases of one restore, from their dumps to the swap; cloning shares them.
-#[derive(Clone)]
+/// The databases of one restore and their dumps.
+#[derive(Default)]
 pub(crate) struct Databases {
-    pairs: Arc<Vec<Pair>>,
-    copies: Arc<Mutex<Vec<SideCopy>>>,
-    /// Swaps and their undoing go on after a cancel: half a swap is no site.
-    cx: Cx,
+    pairs: Vec<Pair>,
 }
 
 struct Pair {
@@ -55,18 +52,8 @@ struct Pair {
 }
 
 impl Databases {
-    pub(crate) fn none(cx: &Cx) -> Self {
-        Self { pairs: Arc::default(), copies: Arc::default(), cx: cx.shielded() }
-    }
-
     /// Finds each database's dump. A database without one, or a dump without a database, is an error: half a site is no site.
-    pub(crate) fn find(
-        job: &Job,
-        manifest: &Manifest,
-        reader: &Reader,
-        snapshot: &Snapshot,
-        cx: &Cx,
-    ) -> Result<Self> {
+    pub(crate) fn find(job: &Job, manifest: &Manifest, reader: &Reader, snapshot: &Snapshot) -> Result<Self> {
         let mut pairs = Vec::new();
         for spec in &job.databases {
             let database = database::open(spec);
@@ -91,7 +78,7 @@ impl Databases {
             return Err(Error::failed(text)
                 .with_remedy("name it under `databases`, or restore the files alone with `--files`"));
         }
-        Ok(Self { pairs: Arc::new(pairs), ..Self::none(cx) })
+        Ok(Self { pairs })
     }
 
     /// What each is called, and how many rows it will have.
@@ -100,7 +87,7 @@ impl Databases {
     }
 
     pub(crate) fn preflight(&self, cx: &Cx) -> Result<()> {
-        for pair in self.pairs.iter() {
+        for pair in &self.pairs {
             pair.database
                 .preflight(&pair.dump, cx)
                 .with_context(|| format!("prepare to restore {}", pair.database.describe()))?;
@@ -108,51 +95,23 @@ impl Databases {
         Ok(())
     }
 
-    /// Loads every dump beside its live database.
-    pub(crate) fn load(&self, token: &str, cx: &Cx) -> Result<()> {
-        for pair in self.pairs.iter() {
-            let copy = pair
-                .database
-                .load_aside(&pair.dump, token, cx)
-                .with_context(|| format!("load {}", pair.database.describe()))?;
-            self.lock().push(copy);
-        }
-        Ok(())
+    /// The names of all side copies, before any is made.
+    pub(crate) fn announce(&self, token: &str) -> Result<Vec<Aside>> {
+        let announce = |pair: &Pair| {
+            let copy = pair.database.side_names(token)?;
+            Ok(Aside { directory: pair.database.directory(), fresh: true, copy })
+        };
+        self.pairs.iter().map(announce).collect()
     }
 
-    /// Removes what is not live; every one is tried, the first error is told.
-    pub(crate) fn discard(&self) -> Result<()> {
-        self.each(|database, copy| database.discard(copy, &self.cx))
-    }
-
-    pub(crate) fn swap_in(&self) -> Result<()> {
-        for (pair, copy) in self.pairs.iter().zip(self.copies()) {
-            let database = &pair.database;
-            database.swap_in(&copy, &self.cx).with_context(|| format!("swap in {}", database.describe()))?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn swap_back(&self) -> Result<()> {
-        self.each(|database, copy| database.swap_back(copy, &self.cx))
-    }
-
-    pub(crate) fn copies(&self) -> Vec<SideCopy> {
-        self.lock().clone()
-    }
-
-    /// In reverse order, each on its own.
-    fn each(&self, undo: impl Fn(&dyn Database, &SideCopy) -> Result<()>) -> Result<()> {
-        let copies = self.copies();
-        let mut first = Ok(());
-        for (pair, copy) in self.pairs.iter().zip(&copies).rev() {
-            let undone = undo(pair.database.as_ref(), copy).with_context(|| pair.database.describe());
-            first = first.and(undone);
-        }
-        first
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SideCopy>> {
-        self.copies.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Loads every dump beside its live database; says under which names, by the directory of the dumps.
+    pub(crate) fn load(&self, token: &str, cx: &Cx) -> Result<Vec<(PathBuf, SideCopy)>> {
+        let load = |pair: &Pair| {
+            let what = || format!("load {}", pair.database.describe());
+            let copy = pair.database.load_aside(&pair.dump, token, cx).with_context(what)?;
+            cx.between(Step::Load)?;
+            Ok((pair.database.directory(), copy))
+        };
+        self.pairs.iter().map(load).collect()
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Job;
 use super::open::{Reach, open_repo};
-use super::staging;
+use super::{recover, staging};
 use crate::database;
 use crate::dump::no_previous;
 use crate::error::Error;
@@ -39,6 +39,7 @@ const LOW_PERCENT: u64 = 10;
 /// Looks at everything a run needs; changes nothing but a probe file that it removes.
 pub fn examine(job: &Job, cx: &Cx) -> Vec<Finding> {
     let mut findings = vec![root(job), movable(job)];
+    findings.extend(half_done(job));
     findings.extend(unfinished(job));
     for spec in &job.databases {
         let database = database::open(spec);
@@ -102,8 +103,30 @@ fn movable(job: &Job) -> Finding {
     Finding { what: "restore in place".to_owned(), health, text, remedy }
 }
 
-/// What a restore that was killed left beside the site: half fetched files, or the former ones if it came to the swap.
+/// A restore that did not come to its end, and can be put right.
+fn half_done(job: &Job) -> Option<Finding> {
+    let text = match recover::unfinished(job) {
+        Ok(None) => return None,
+        Ok(Some(begun)) => format!("the restore of {} was killed before its end", job.local(begun)),
+        Err(error) => error.to_string(),
+    };
+    Some(Finding {
+        what: "an unfinished restore".to_owned(),
+        health: Health::Bad,
+        text,
+        remedy: Some(
+            "`lifeboat recover` puts the site back as it was before, or finishes what was committed"
+                .to_owned(),
+        ),
+    })
+}
+
+/// What a restore without a journal left beside the site: half fetched files, or the former ones if it came to the swap.
 fn unfinished(job: &Job) -> Vec<Finding> {
+    // What has a journal is told by it.
+    if recover::unfinished(job).is_ok_and(|journal| journal.is_some()) {
+        return Vec::new();
+    }
     let entries = job.site.root.parent().and_then(|beside| std::fs::read_dir(beside).ok());
     let places = entries.into_iter().flatten().flatten().map(|entry| entry.path());
     let left = places.filter(|path| staging::is_unfinished(&job.site.root, path));

@@ -6,19 +6,22 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Job;
-use super::staging;
+use super::journal::Journal;
+use super::{Job, recover, staging};
 use crate::database::{self, SideCopy};
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 use crate::sys::claim::claim;
 use crate::sys::fs::write_atomic;
 
-const FILE: &str = "former.json";
+pub(crate) const FILE: &str = "former.json";
 
 /// What was live before one restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Former {
+    /// Of the restore that set it aside.
+    #[serde(default)]
+    pub token: String,
     pub at: Timestamp,
     pub files: Option<PathBuf>,
     pub databases: Vec<SideCopy>,
@@ -37,13 +40,15 @@ impl fmt::Display for Former {
     }
 }
 
-/// Adds what a restore just set aside.
-pub(crate) fn remember(job: &Job, files: Option<&Path>, databases: &[SideCopy]) -> Result<()> {
+/// Adds what a restore set aside; what an undo made live again is set aside no more. Harmless when called twice.
+pub(crate) fn remember(job: &Job, journal: &Journal) -> Result<()> {
     let mut all = former(job)?;
+    all.retain(|one| Some(&one.token) != journal.undoes.as_ref() && one.token != journal.token);
     all.push(Former {
-        at: Timestamp::now(),
-        files: files.map(Path::to_owned),
-        databases: databases.to_vec(),
+        token: journal.token.clone(),
+        at: journal.begun,
+        files: journal.files.as_ref().map(|files| files.kept.0.clone()),
+        databases: journal.databases.iter().map(|copy| copy.copy.clone()).collect(),
     });
     store(job, &all)
 }
@@ -60,6 +65,7 @@ pub fn former(job: &Job) -> Result<Vec<Former>> {
 /// Removes it for good; what was removed is forgotten one by one, so that a failure leaves a true list.
 pub fn discard_former(job: &Job, cx: &Cx) -> Result<()> {
     let _claim = claim(&job.state.join("lock"), "restore --discard-former")?;
+    recover::before(job, cx)?;
     let mut left = former(job)?;
     while let Some(oldest) = left.first() {
         if let Some(files) = &oldest.files {

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::scope::Run;
-use super::{Job, Opened, claim_site, open};
+use super::{Job, Opened, claim_site, open, recover};
 use crate::error::Result;
 use crate::event::{Cx, Step};
 use crate::repo::{CheckReport, CheckSpec, Mode, Pruned, Repo, Snapshot};
-use crate::schedule::{Candidate, Verdict, decide};
+use crate::schedule::{Candidate, SAFETY, Verdict, decide};
 
 /// What is asked of a rotation by hand.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +34,7 @@ pub fn forget(job: &Job, request: ForgetRequest, cx: &Cx) -> Result<Forgotten> {
 
     if mode == Mode::Exclusive {
         claim_site(&mut run, job, "forget")?;
+        recover::first(&mut run, job, cx)?;
     }
     let opened = open(&mut run, job, storage.as_ref(), mode, cx)?;
     let verdicts = run.step(Step::Rotate, || verdicts(&opened.repo, job))?;
@@ -105,6 +106,7 @@ fn shrunk(verdicts: &[(Snapshot, Verdict)], saved: &Snapshot) -> Option<(u64, u6
     let earlier = verdicts.iter().map(|(snapshot, _)| snapshot).filter(|snapshot| {
         snapshot.site == saved.site
             && snapshot.complete
+            && !snapshot.has_tag(SAFETY)
             && snapshot.time < saved.time
             && snapshot.paths == saved.paths
     });

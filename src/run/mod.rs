@@ -4,18 +4,25 @@ mod backup;
 mod restore;
 
 mod choose;
+mod copies;
 mod databases;
 mod doctor;
 mod former;
 mod hooks;
 pub mod job;
+mod journal;
 mod maintenance;
+mod newer;
 mod open;
 mod preflight;
+mod recover;
 mod request;
+mod rescue;
 pub mod scope;
 mod selection;
-pub mod staging;
+mod staging;
+mod undo;
+mod work;
 
 pub use backup::{BackupRequest, backup};
 pub use choose::snapshot as choose;
@@ -24,9 +31,12 @@ pub use doctor::{Finding, Health, examine};
 pub use former::{Former, discard_former, former};
 pub use job::Job;
 pub use maintenance::{ForgetRequest, Forgotten, check, forget};
+pub use newer::Listing;
 pub use open::{Opened, claim_site, init, open, with_repo};
+pub use recover::{Recovered, Recovery, recover, unfinished};
 pub use request::{Preview, RestoreRequest, Target};
 pub use restore::{Restored, restore};
+pub use undo::{UndoPreview, UndoRequest, Undone, undo};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

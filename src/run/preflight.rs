@@ -1,13 +1,15 @@
 //! Everything that can be known before a restore changes anything: that it will find room, rights and whole data.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use nix::sys::statvfs::statvfs;
 
 use super::databases::Databases;
+use super::journal::{Files, Journal};
+use super::newer;
 use super::request::{Preview, RestoreRequest, Target};
 use super::selection::Selection;
-use super::staging::Staging;
 use super::{Job, choose};
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
@@ -38,9 +40,9 @@ impl<'a> Plan<'a> {
         let files = if files { Some(select(job, request, &reader, &snapshot, &manifest)?) } else { None };
         // A part of the site is files alone: the databases of another time would not fit to the rest.
         let databases = if databases && request.include.is_empty() {
-            Databases::find(job, &manifest, &reader, &snapshot, cx)?
+            Databases::find(job, &manifest, &reader, &snapshot)?
         } else {
-            Databases::none(cx)
+            Databases::default()
         };
         databases.preflight(cx)?;
 
@@ -56,26 +58,44 @@ impl<'a> Plan<'a> {
         if let (Some(_), Some(beside)) = (&files, job.site.root.parent()) {
             space(beside, bytes)?;
         }
-        let preview = Preview { snapshot, files: changes, databases: databases.describe(), bytes };
+        let (carried, aside) = match &changes {
+            Some(changes) => newer::foresee(&job.site.root, changes, &request.keep_newer)?,
+            None => Default::default(),
+        };
+        let preview = Preview {
+            files: changes,
+            carried,
+            aside,
+            databases: databases.describe(),
+            ..Preview::of(snapshot, bytes)
+        };
         Ok(Self { preview, databases, job, reader, files, excluded })
     }
 
-    pub(crate) fn stage(&self, token: &str, stamp: &str) -> Result<Staging> {
-        Staging::beside(&self.job.site.root, token, stamp)
+    /// Announces all that this restore will make.
+    pub(crate) fn journal(&self, token: String, stamp: &str, safety: Option<String>) -> Result<Journal> {
+        let mut journal = Journal::new(token, Timestamp::now());
+        journal.snapshot = Some(self.preview.snapshot.id.clone());
+        journal.safety = safety;
+        if self.files.is_some() {
+            let (root, excluded) = (&self.job.site.root, self.excluded.clone());
+            journal.files = Some(Files::beside(root, &journal.token, stamp, excluded)?);
+        }
+        journal.databases = self.databases.announce(&journal.token)?;
+        Ok(journal)
     }
 
-    pub(crate) fn has_files(&self) -> bool {
-        self.files.is_some()
+    pub(crate) fn has_databases(&self) -> bool {
+        !self.preview.databases.is_empty()
     }
 
-    pub(crate) fn fetch(&self, stage: &Staging, cx: &Cx) -> Result<Fetched> {
-        self.files
-            .as_ref()
-            .map_or(Ok(Fetched::default()), |files| files.fetch(&self.reader, &stage.tree(), cx))
+    pub(crate) fn fetch(&self, tree: &Path, cx: &Cx) -> Result<Fetched> {
+        self.files.as_ref().map_or(Ok(Fetched::default()), |files| files.fetch(&self.reader, tree, cx))
     }
 
-    pub(crate) fn swap_files(&self, stage: &Staging, cx: &Cx) -> Result<()> {
-        self.files.as_ref().map_or(Ok(()), |files| files.swap(self.job, &self.excluded, stage, cx))
+    /// What takes its place in the live tree, relative to the root.
+    pub(crate) fn places(&self) -> Vec<PathBuf> {
+        self.files.as_ref().map(|files| files.places(&self.job.site.root)).unwrap_or_default()
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::newer::Listing;
 use crate::repo::{Changes, Snapshot};
 use crate::schedule::Wanted;
 
@@ -13,6 +14,10 @@ pub struct RestoreRequest<'a> {
     pub target: Target,
     /// Only what matches these patterns (gitignore style, relative to the root); empty means everything.
     pub include: Vec<String>,
+    /// What came after the snapshot and matches moves along instead of being set aside.
+    pub keep_newer: Vec<String>,
+    /// Save what is live first, as a snapshot of its own.
+    pub safety: bool,
     pub dry_run: bool,
     /// Asked once before anything is changed; `false` cancels.
     pub confirm: &'a dyn Fn(&Preview) -> bool,
@@ -33,8 +38,24 @@ pub struct Preview {
     pub snapshot: Snapshot,
     /// Differences between the live files and the snapshot's, if the whole site's files are restored in place.
     pub files: Option<Changes>,
+    /// Live files that are not in the snapshot: those that move along, and those that are set aside.
+    pub carried: Listing,
+    pub aside: Listing,
     /// Names and row counts of the databases that will be replaced.
     pub databases: Vec<(String, u64)>,
     /// Bytes of the files to fetch.
     pub bytes: u64,
+}
+
+impl Preview {
+    pub(crate) fn of(snapshot: Snapshot, bytes: u64) -> Self {
+        Self {
+            snapshot,
+            files: None,
+            carried: Listing::default(),
+            aside: Listing::default(),
+            databases: Vec::new(),
+            bytes,
+        }
+    }
 }

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use rand::Rng;
 use serde::Serialize;
 
-use super::databases::Databases;
+use super::newer::Listing;
 use super::preflight::{self, Plan};
 use super::request::{Preview, RestoreRequest, Target};
 use super::scope::Run;
 use super::selection::Selection;
-use super::staging::Staging;
-use super::{Job, claim_site, former, open};
+use super::work::Work;
+use super::{Job, claim_site, open, recover, rescue};
 use crate::database::SideCopy;
 use crate::error::{Error, Result};
 use crate::event::{Cx, Step};
@@ -24,8 +24,14 @@ pub struct Restored {
     /// Only a preview: nothing was changed.
     pub dry_run: bool,
     pub fetched: Fetched,
+    /// The snapshot of what was live before.
+    pub safety: Option<String>,
     /// Where the former files are.
     pub kept: Option<PathBuf>,
+    /// Files that came after the snapshot and moved along, as it was asked for.
+    pub carried: Listing,
+    /// Files that came after the snapshot and are with the former ones now.
+    pub aside: Listing,
     /// What each database was loaded as, and where its former content is.
     pub databases: Vec<SideCopy>,
 }
@@ -38,12 +44,13 @@ pub fn restore(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Resto
     }
 }
 
+/// Whatever ends this process, the journal that `Work` keeps leads to one of two states: all as before, or all as after.
 fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored> {
     let storage = crate::storage::open(&job.storage);
-    let (token, stamp) = (token(), jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string());
     let mut run = Run::new(job, cx);
 
     claim_site(&mut run, job, "restore")?;
+    recover::first(&mut run, job, cx)?;
     let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
     let plan = run.step(Step::Preflight, || Plan::make(job, request, &opened.repo, cx))?;
     if request.dry_run {
@@ -52,20 +59,41 @@ fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored
     if !(request.confirm)(&plan.preview) {
         return Err(Error::cancelled());
     }
-    let stage = run.hold(Step::Stage, || plan.stage(&token, &stamp), Staging::remove)?;
-    let fetched = run.step(Step::Fetch, || plan.fetch(&stage, cx))?;
-    let databases = plan.databases.clone();
-    run.change(Step::Load, &databases, |databases| databases.load(&token, cx), Databases::discard)?;
-    run.change(Step::SwapFiles, &stage, |stage| plan.swap_files(stage, cx), Staging::swap_back)?;
-    run.change(Step::SwapDatabase, &databases, Databases::swap_in, Databases::swap_back)?;
+    let safety = if request.safety {
+        run.step(Step::Rescue, || rescue::rescue(job, plan.has_databases(), &opened.repo, cx))?
+    } else {
+        None
+    };
+    let safety = safety.map(|snapshot| snapshot.id);
+    let work = run.hold(
+        Step::Stage,
+        || Work::begin(job, plan.journal(token(), &stamp(), safety.clone())?, cx),
+        Work::end,
+    )?;
+    let fetched = run.step(Step::Fetch, || plan.fetch(&work.tree(), cx))?;
+    run.change(Step::Load, &work, |work| work.load(&plan.databases, cx), Work::discard)?;
+    let moved = run.change(
+        Step::SwapFiles,
+        &work,
+        |work| work.swap_files(&plan.places(), &request.keep_newer),
+        Work::swap_files_back,
+    )?;
+    run.change(Step::SwapDatabase, &work, Work::swap_databases, Work::swap_databases_back)?;
+    run.step(Step::Probe, || work.probe())?;
+    run.step(Step::Commit, || work.commit())?;
     run.commit();
+    run.attempt(Step::Settle, || work.settle());
 
-    let kept = plan.has_files().then(|| stage.kept().to_owned());
-    let copies = databases.copies();
-    if let Err(error) = former::remember(job, kept.as_deref(), &copies) {
-        cx.warn(format!("what was set aside is not on the list of `--discard-former`: {error}"));
-    }
-    Ok(Restored { preview: plan.preview, dry_run: false, fetched, kept, databases: copies })
+    Ok(Restored {
+        fetched,
+        safety,
+        kept: work.kept(),
+        carried: moved.carried,
+        aside: moved.aside,
+        databases: work.copies(),
+        dry_run: false,
+        ..Restored::preview(plan.preview)
+    })
 }
 
 /// Files and dumps into a directory of their own; the site is not touched.
@@ -82,7 +110,7 @@ fn elsewhere(job: &Job, request: &RestoreRequest<'_>, target: &Path, cx: &Cx) ->
         preflight::space(target, selection.bytes(&reader)?)?;
         Ok(selection)
     })?;
-    let preview = Preview { snapshot, files: None, databases: Vec::new(), bytes: selection.bytes(&reader)? };
+    let preview = Preview::of(snapshot, selection.bytes(&reader)?);
     if request.dry_run {
         return Ok(Restored::preview(preview));
     }
@@ -93,12 +121,26 @@ fn elsewhere(job: &Job, request: &RestoreRequest<'_>, target: &Path, cx: &Cx) ->
 
 impl Restored {
     fn preview(preview: Preview) -> Self {
-        Self { preview, dry_run: true, fetched: Fetched::default(), kept: None, databases: Vec::new() }
+        Self {
+            preview,
+            dry_run: true,
+            fetched: Fetched::default(),
+            safety: None,
+            kept: None,
+            carried: Listing::default(),
+            aside: Listing::default(),
+            databases: Vec::new(),
+        }
     }
 }
 
 /// Names of side copies: eight letters nobody else uses.
-fn token() -> String {
+pub(crate) fn token() -> String {
     let mut random = rand::rng();
     (0..8).map(|_| char::from(b"abcdefghijklmnopqrstuvwxyz0123456789"[random.random_range(0..36)])).collect()
+}
+
+/// Names what is kept.
+pub(crate) fn stamp() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
 }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::error::{Error, Result};
 use crate::event::{Cx, FaultKind, Step, What};
+use crate::sys::signal;
 
 /// One run of a story. Dropping it ends the run: changes are reverted unless committed, then everything held is released,
 /// both in reverse order, each on its own, also while a panic passes through.
@@ -65,10 +66,16 @@ impl<'a> Run<'a> {
         }));
         match result {
             Ok(Ok(done)) => {
+                self.die_if(step, FaultKind::KillAfter)?;
                 self.cx.emit(What::StepDone { step });
                 // The step is done and must stay so, or what it acquired would be lost to its release: a cancel that came
                 // during the hook is seen by the next step.
                 if let Err(error) = self.around.after(step, self.cx) {
+                    // Nothing was acquired there, and whoever looks may still say no.
+                    if step == Step::Probe {
+                        self.failed(step, &error.to_string(), error.remedy());
+                        return Err(error);
+                    }
                     self.cx.warn(error.to_string());
                 }
                 Ok(done)
@@ -127,13 +134,21 @@ impl<'a> Run<'a> {
     }
 
     fn strike(&self, step: Step) -> Result<()> {
+        self.die_if(step, FaultKind::Kill)?;
         match self.cx.fault {
             Some(fault) if fault.step == step && fault.kind == FaultKind::Panic => {
                 panic!("injected panic in {}", step.name())
             }
-            Some(fault) if fault.step == step => {
+            Some(fault) if fault.step == step && fault.kind == FaultKind::Error => {
                 Err(Error::failed(format!("injected error in {}", step.name())))
             }
+            _ => Ok(()),
+        }
+    }
+
+    fn die_if(&self, step: Step, kind: FaultKind) -> Result<()> {
+        match self.cx.fault {
+            Some(fault) if fault.step == step && fault.kind == kind => signal::kill_self(),
             _ => Ok(()),
         }
     }

@@ -4,11 +4,9 @@ use std::collections::HashSet;
 use std::fs::symlink_metadata;
 use std::path::{Path, PathBuf};
 
-use super::Job;
-use super::staging::Staging;
 use crate::error::{Error, Result};
 use crate::event::Cx;
-use crate::repo::{Fetched, Node, Patterns, Reader, left_out};
+use crate::repo::{Fetched, Node, Patterns, Reader};
 use crate::sys::fs::Spot;
 
 /// A directory of the snapshot, whole or in part.
@@ -76,27 +74,14 @@ impl Selection {
 
     /// A link on the way to a wanted path could lead out of the site: known before anything is fetched.
     pub(crate) fn reachable(&self, root: &Path) -> Result<()> {
-        self.places(root).iter().try_for_each(|place| Spot::below(root, place).map(drop))
+        let parts = if self.is_whole() { Vec::new() } else { self.places(root) };
+        parts.iter().try_for_each(|place| Spot::below(root, place).map(drop))
     }
 
-    /// Makes what was staged live. `excluded` is what the snapshot left out: it stays with the site.
-    pub(crate) fn swap(&self, job: &Job, excluded: &[String], stage: &Staging, cx: &Cx) -> Result<()> {
-        if self.part.is_some() {
-            return stage.swap_paths(&self.places(&job.site.root));
-        }
-        for path in stage.swap_root(&left_out(&job.site.root, excluded)?)? {
-            cx.warn(format!(
-                "{} was left out of the snapshot, and its place is taken there: it stays with the former files",
-                path.display()
-            ));
-        }
-        Ok(())
-    }
-
-    /// What takes its place in the live tree, for a part of it.
-    fn places(&self, root: &Path) -> Vec<PathBuf> {
-        let tops = self.part.iter().flat_map(|part| &part.tops);
-        let mut places: Vec<PathBuf> = tops.map(|top| highest_missing(root, top)).collect();
+    /// What takes its place in the live tree; an empty path is the root itself.
+    pub(crate) fn places(&self, root: &Path) -> Vec<PathBuf> {
+        let Some(part) = &self.part else { return vec![PathBuf::new()] };
+        let mut places: Vec<PathBuf> = part.tops.iter().map(|top| highest_missing(root, top)).collect();
         places.sort();
         places.dedup();
         places

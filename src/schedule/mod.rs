@@ -6,4 +6,4 @@ mod moment;
 mod retention;
 
 pub use moment::Wanted;
-pub use retention::{Candidate, Retention, Verdict, decide};
+pub use retention::{Candidate, Retention, SAFETY, Verdict, decide};

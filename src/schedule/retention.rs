@@ -1,16 +1,38 @@
 //! Which snapshots stay and which go, each with a reason a person can check.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Snapshots with one of these tags are never removed by a rule, and take nobody's place.
 const PINNED: [&str; 2] = ["keep", "pre-restore"];
 
+/// The tag of what a restore saves before it replaces it: no backup that somebody asked for.
+pub const SAFETY: &str = "safety";
+
 /// How many snapshots of a site to keep.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
     /// The newest complete snapshots to keep, at least 1; `None` keeps everything.
     pub last: Option<u32>,
+    /// How long a restore can be undone from what it saved before.
+    pub keep_safety: Duration,
+}
+
+impl Retention {
+    pub const KEEP_SAFETY: Duration = Duration::from_hours(7 * 24);
+
+    /// The newest so many, and safety snapshots for the usual time.
+    pub const fn last(last: Option<u32>) -> Self {
+        Self { last, keep_safety: Self::KEEP_SAFETY }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self::last(None)
+    }
 }
 
 /// What retention needs to know of a snapshot.
@@ -36,7 +58,8 @@ pub struct Verdict {
 /// Judges every snapshot of a repository for one site, newest first; the order they come in does not matter.
 ///
 /// Only complete snapshots of this site count. The newest complete one is kept whatever the policy says. One from the future
-/// was made by a wrong clock: it is kept and counts for nothing, or it would push out every snapshot made since.
+/// was made by a wrong clock: it is kept and counts for nothing, or it would push out every snapshot made since. Safety
+/// snapshots have a time of their own, take nobody's place, and never go while they are all that a site has.
 pub fn decide(snapshots: &[Candidate], policy: &Retention, site: &str, now: Timestamp) -> Vec<Verdict> {
     let mut sorted: Vec<_> = snapshots.iter().collect();
     sorted.sort_by(|one, other| (other.time, &other.id).cmp(&(one.time, &one.id)));
@@ -44,7 +67,11 @@ pub fn decide(snapshots: &[Candidate], policy: &Retention, site: &str, now: Time
     let last = policy.last.map(|last| last.max(1));
     let limit = last.map_or(usize::MAX, |last| usize::try_from(last).unwrap_or(usize::MAX));
     let counted = |snapshot: &&&Candidate| {
-        snapshot.site == site && snapshot.complete && snapshot.time <= now && pin(snapshot).is_none()
+        snapshot.site == site
+            && snapshot.complete
+            && snapshot.time <= now
+            && pin(snapshot).is_none()
+            && !is_safety(snapshot)
     };
     let oldest_kept = sorted.iter().filter(counted).take(limit).last().map(|snapshot| snapshot.time);
 
@@ -57,6 +84,8 @@ pub fn decide(snapshots: &[Candidate], policy: &Retention, site: &str, now: Time
             (true, format!("is tagged {tag}"))
         } else if snapshot.time > now {
             (true, "its time is in the future: a clock was or is wrong".to_owned())
+        } else if is_safety(snapshot) {
+            safety(snapshot.time, oldest_kept.is_some(), policy.keep_safety, now)
         } else if snapshot.complete {
             rank += 1;
             complete(rank, last)
@@ -70,6 +99,21 @@ pub fn decide(snapshots: &[Candidate], policy: &Retention, site: &str, now: Time
 
 fn pin(snapshot: &Candidate) -> Option<&str> {
     snapshot.tags.iter().map(String::as_str).find(|tag| PINNED.contains(tag))
+}
+
+fn is_safety(snapshot: &Candidate) -> bool {
+    snapshot.tags.iter().any(|tag| tag == SAFETY)
+}
+
+fn safety(time: Timestamp, others: bool, keep: Duration, now: Timestamp) -> (bool, String) {
+    let age = Duration::try_from(now.duration_since(time)).unwrap_or_default();
+    if age < keep {
+        (true, "saved before a restore, which it can undo".to_owned())
+    } else if others {
+        (false, "saved before a restore, and its time is over".to_owned())
+    } else {
+        (true, "saved before a restore, and there is no other complete snapshot".to_owned())
+    }
 }
 
 fn complete(rank: u32, last: Option<u32>) -> (bool, String) {

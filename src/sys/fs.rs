@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat2};
-use nix::sys::stat::{Mode, fstatat};
+use nix::sys::stat::{Mode, UtimensatFlags, fstatat, utimensat};
+use nix::sys::time::TimeSpec;
 
 use crate::error::{Context, Error, Result};
 
@@ -77,11 +78,30 @@ impl Spot {
     }
 
     pub fn exists(&self) -> Result<bool> {
+        Ok(self.inode()?.is_some())
+    }
+
+    /// The number by which the file system knows what is here, however it is called; `None` if nothing is.
+    pub fn inode(&self) -> Result<Option<u64>> {
         match fstatat(&self.directory, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(_) => Ok(true),
-            Err(Errno::ENOENT) => Ok(false),
+            Ok(found) => Ok(Some(found.st_ino)),
+            Err(Errno::ENOENT) => Ok(None),
             Err(error) => Err(error).with_context(|| format!("look at {}", self.shown.display())),
         }
+    }
+
+    /// When the directory that this name is in was last changed: seconds and nanoseconds. A rename changes it.
+    pub fn directory_time(&self) -> Result<(i64, i64)> {
+        let found = fstatat(&self.directory, ".", AtFlags::empty())
+            .with_context(|| format!("look at the directory of {}", self.shown.display()))?;
+        Ok((found.st_mtime, found.st_mtime_nsec))
+    }
+
+    pub fn set_directory_time(&self, (seconds, nanoseconds): (i64, i64)) -> Result<()> {
+        let keep = TimeSpec::UTIME_OMIT;
+        let time = TimeSpec::new(seconds, nanoseconds);
+        utimensat(&self.directory, ".", &keep, &time, UtimensatFlags::FollowSymlink)
+            .with_context(|| format!("set the time of the directory of {}", self.shown.display()))
     }
 
     /// Both change places in one step (`renameat2` with `RENAME_EXCHANGE`). Call `sync` on both afterwards.

@@ -5,6 +5,7 @@ pub mod deadline;
 pub mod fs;
 pub mod mount;
 pub mod process;
+pub mod raw_path;
 pub mod secret;
 pub mod signal;
 pub mod watch;

@@ -1,6 +1,6 @@
 //! Ctrl-C and its relatives as a flag: the work unwinds by itself instead of being cut off.
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, raise};
 
 use crate::error::{Context, Result};
 
@@ -23,4 +23,9 @@ pub fn on_stop(asked: impl Fn(Signal) + Send + 'static) -> Result<()> {
         })
         .context("start the signal thread")?;
     Ok(())
+}
+
+/// Ends this process as `kill -9` does, with nothing released: for tests of what a dead process leaves.
+pub fn kill_self() -> Result<()> {
+    raise(Signal::SIGKILL).context("kill this process")
 }

@@ -19,6 +19,7 @@ mod intake;
 mod link;
 mod load;
 mod lock;
+mod look;
 mod manifest;
 mod names;
 mod objects;
@@ -83,6 +84,10 @@ impl Database for Mysql {
         preflight::run(&self.spec, dump, cx)
     }
 
+    fn side_names(&self, token: &str) -> Result<SideCopy> {
+        Ok(aside::names(&self.spec, token))
+    }
+
     fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
         aside::load(&self.spec, dump, token, cx)
     }
@@ -93,6 +98,14 @@ impl Database for Mysql {
 
     fn swap_back(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {
         swap::swap_back(&self.spec, copy, cx)
+    }
+
+    fn count_tables(&self) -> Result<Option<u64>> {
+        look::count(&self.spec)
+    }
+
+    fn revive(&self, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {
+        look::revive(&self.spec, copy, token)
     }
 
     fn owns(&self, copy: &SideCopy) -> bool {

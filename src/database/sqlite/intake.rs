@@ -23,18 +23,22 @@ pub(super) fn real_path(path: &Path) -> Result<PathBuf> {
     Ok(path.to_path_buf())
 }
 
+/// The end is added behind the name: rules by which a web server hides the live file go by its beginning.
+pub(super) fn names(live: &Path, token: &str) -> SideCopy {
+    SideCopy {
+        side: sibling(live, &format!(".restore-{token}")).to_string_lossy().into_owned(),
+        former: sibling(live, &format!(".former-{token}")).to_string_lossy().into_owned(),
+        live: live.to_string_lossy().into_owned(),
+        tables: 0,
+        rows: 0,
+    }
+}
+
 pub(super) fn load(path: &Path, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
     let manifest = manifest::read(shelf)?;
     let live = real_path(path)?;
-    // The end is added behind the name: rules by which a web server hides the live file go by its beginning.
-    let side = sibling(&live, &format!(".restore-{token}"));
-    let copy = SideCopy {
-        side: side.to_string_lossy().into_owned(),
-        former: sibling(&live, &format!(".former-{token}")).to_string_lossy().into_owned(),
-        live: live.to_string_lossy().into_owned(),
-        tables: manifest.tables,
-        rows: 0,
-    };
+    let copy = SideCopy { tables: manifest.tables, ..names(&live, token) };
+    let side = PathBuf::from(&copy.side);
     let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
     let file = options.open(&side).with_context(|| format!("create {}", side.display()))?;
     let mut guard = Guard { path: &side, armed: true };

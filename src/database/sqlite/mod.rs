@@ -3,6 +3,7 @@
 mod copy;
 mod feed;
 mod intake;
+mod look;
 mod manifest;
 mod swap;
 
@@ -44,6 +45,10 @@ impl Database for Sqlite {
             .with_context(|| format!("prepare to restore {}", self.describe()))
     }
 
+    fn side_names(&self, token: &str) -> Result<SideCopy> {
+        Ok(intake::names(&intake::real_path(&self.spec.path)?, token))
+    }
+
     fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
         intake::load(&self.spec.path, dump, token, cx).with_context(|| format!("load {}", self.describe()))
     }
@@ -54,6 +59,14 @@ impl Database for Sqlite {
 
     fn swap_back(&self, copy: &SideCopy, _cx: &Cx) -> Result<()> {
         swap::swap_back(copy).with_context(|| format!("put the former {} back", self.describe()))
+    }
+
+    fn count_tables(&self) -> Result<Option<u64>> {
+        look::count(&self.spec.path)
+    }
+
+    fn revive(&self, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {
+        look::revive(copy, token)
     }
 
     fn owns(&self, copy: &SideCopy) -> bool {

@@ -24,7 +24,7 @@ use crate::sys::fs::{sibling, sync_directory};
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Says that there was no live file before.
-const ABSENT: &str = ".absent";
+pub(super) const ABSENT: &str = ".absent";
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -86,7 +86,7 @@ pub(super) fn swap_in(copy: &SideCopy) -> Result<()> {
     if names.is_swapped()? {
         // An undo that stopped may have left the live file a second name; any other file there was never swapped in.
         return if side.is_none() || side == number(&names.live)? {
-            Ok(())
+            move_companions(&names.side, &names.live)
         } else {
             Err(Error::failed(format!("{} was replaced by another program", names.live.display())))
         };
@@ -110,6 +110,8 @@ pub(super) fn swap_in(copy: &SideCopy) -> Result<()> {
         names.sync()?;
     }
     rename(&names.side, &names.live)?;
+    // A former file that is made live again may have been kept with the journal it needs.
+    move_companions(&names.side, &names.live)?;
     names.sync()
 }
 

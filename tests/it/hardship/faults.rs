@@ -104,6 +104,8 @@ fn a_restore_that_fails_anywhere_leaves_the_site_as_it_was() {
                 wanted: Wanted::Latest,
                 target: Target::InPlace { files: true, databases: true },
                 include: Vec::new(),
+                keep_newer: Vec::new(),
+                safety: true,
                 dry_run: false,
                 confirm: &|_| true,
             };

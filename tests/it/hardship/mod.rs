@@ -9,4 +9,6 @@ mod locks;
 mod rotation;
 mod secrets;
 mod together;
+mod transaction;
 mod traps;
+mod undo;

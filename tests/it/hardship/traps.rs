@@ -64,6 +64,7 @@ fn save(world: &World, repo: &Repo, feed: Box<dyn Feed>, cx: &Cx) -> Result<Snap
     let contents = Contents {
         site: "demo".into(),
         root: Some(world.root.clone()),
+        doubt_empty: true,
         exclude: Vec::new(),
         feeds: vec![(PathBuf::from("shop"), feed)],
         tags: Vec::new(),
@@ -298,6 +299,8 @@ fn what_is_written_while_a_restore_runs_is_kept() {
         wanted: Wanted::Latest,
         target: Target::InPlace { files: true, databases: true },
         include: Vec::new(),
+        keep_newer: Vec::new(),
+        safety: true,
         dry_run: false,
         confirm: &confirm,
     };

@@ -1,5 +1,7 @@
 //! Retention never removes what is needed, whatever the repository holds.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use lifeboat::schedule::{Candidate, Retention, Verdict, decide};
 use proptest::prelude::*;
@@ -34,7 +36,7 @@ fn every_verdict_has_its_reason() {
         snapshot("first", 40, true, "shop", &[]),
         snapshot("pinned", 30, true, "shop", &["keep"]),
     ];
-    let verdicts = decide(&all, &Retention { last: Some(2) }, "shop", NOW);
+    let verdicts = decide(&all, &Retention::last(Some(2)), "shop", NOW);
     let said: Vec<_> = verdicts.iter().map(|v| (v.id.as_str(), v.keep, v.reason.as_str())).collect();
     assert_eq!(
         said,
@@ -55,13 +57,13 @@ fn every_verdict_has_its_reason() {
 #[test]
 fn without_a_complete_snapshot_nothing_goes() {
     let all = [snapshot("a", 1, false, "shop", &[]), snapshot("b", 2, false, "shop", &[])];
-    assert_eq!(kept(&decide(&all, &Retention { last: Some(1) }, "shop", NOW)), ["b", "a"]);
+    assert_eq!(kept(&decide(&all, &Retention::last(Some(1)), "shop", NOW)), ["b", "a"]);
 }
 
 #[test]
 fn zero_still_keeps_the_newest() {
     let all = [snapshot("a", 1, true, "shop", &[]), snapshot("b", 2, true, "shop", &[])];
-    assert_eq!(kept(&decide(&all, &Retention { last: Some(0) }, "shop", NOW)), ["b"]);
+    assert_eq!(kept(&decide(&all, &Retention::last(Some(0)), "shop", NOW)), ["b"]);
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn a_snapshot_from_the_future_pushes_nobody_out() {
         snapshot("old", 80, true, "shop", &[]),
         snapshot("older", 70, true, "shop", &[]),
     ];
-    let verdicts = decide(&all, &Retention { last: Some(2) }, "shop", NOW);
+    let verdicts = decide(&all, &Retention::last(Some(2)), "shop", NOW);
     assert_eq!(kept(&verdicts), ["future", "half", "new", "old"]);
     assert!(verdicts[0].reason.contains("future"), "{}", verdicts[0].reason);
 }
@@ -95,7 +97,7 @@ proptest! {
 
     #[test]
     fn never_below_the_floor(all in repository(), last in 0..12_u32) {
-        let verdicts = decide(&all, &Retention { last: Some(last) }, "shop", NOW);
+        let verdicts = decide(&all, &Retention::last(Some(last)), "shop", NOW);
         prop_assert_eq!(verdicts.len(), all.len());
         let keeps = |candidate: &Candidate| verdicts.iter().any(|verdict| verdict.id == candidate.id && verdict.keep);
         let mine = || all.iter().filter(|candidate| candidate.site == "shop" && candidate.complete);
@@ -108,16 +110,43 @@ proptest! {
         prop_assert!(all.iter().filter(|candidate| candidate.tags.iter().any(|tag| tag != "other")).all(keeps));
     }
 
+    /// What restores saved counts for nobody, stays for its time, and goes after it unless there is nothing else.
+    #[test]
+    fn safety_snapshots_neither_count_nor_go_early(
+        all in repository(),
+        saved in prop::collection::vec((0_i64..2000, any::<bool>()), 0..10),
+        last in prop::option::of(1..6_u32),
+        keep in 0_u64..1500,
+    ) {
+        let policy = Retention { keep_safety: Duration::from_secs(keep), ..Retention::last(last) };
+        let alone = decide(&all, &policy, "shop", NOW);
+        let mut mixed = all.clone();
+        for (number, (time, complete)) in saved.iter().enumerate() {
+            mixed.push(snapshot(&format!("safety-{number}"), *time, *complete, "shop", &["safety"]));
+        }
+        let (ours, others): (Vec<Verdict>, Vec<Verdict>) =
+            decide(&mixed, &policy, "shop", NOW).into_iter().partition(|verdict| verdict.id.starts_with("safety-"));
+        prop_assert_eq!(others, alone);
+        let backups = all.iter().any(|one| {
+            one.site == "shop" && one.complete && !one.tags.iter().any(|tag| tag != "other")
+        });
+        for verdict in ours {
+            let (time, _) = saved[verdict.id["safety-".len()..].parse::<usize>().unwrap()];
+            let young = NOW.as_second() - time < i64::try_from(keep).unwrap();
+            prop_assert_eq!(verdict.keep, young || time > NOW.as_second() || !backups, "{:?}", verdict);
+        }
+    }
+
     #[test]
     fn order_does_not_matter(all in repository().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())), last in 1..6_u32) {
-        let policy = Retention { last: Some(last) };
+        let policy = Retention::last(Some(last));
         prop_assert_eq!(decide(&all.0, &policy, "shop", NOW), decide(&all.1, &policy, "shop", NOW));
     }
 
     #[test]
     fn more_never_keeps_less(all in repository(), last in 1..12_u32) {
-        let fewer = decide(&all, &Retention { last: Some(last) }, "shop", NOW);
-        for policy in [Retention { last: Some(last + 1) }, Retention { last: None }] {
+        let fewer = decide(&all, &Retention::last(Some(last)), "shop", NOW);
+        for policy in [Retention::last(Some(last + 1)), Retention::last(None)] {
             let more = decide(&all, &policy, "shop", NOW);
             prop_assert!(kept(&fewer).iter().all(|id| kept(&more).contains(id)));
         }
@@ -125,7 +154,7 @@ proptest! {
 
     #[test]
     fn deciding_again_removes_nothing_more(all in repository(), last in 1..6_u32) {
-        let policy = Retention { last: Some(last) };
+        let policy = Retention::last(Some(last));
         let verdicts = decide(&all, &policy, "shop", NOW);
         let left: Vec<_> = all.iter().filter(|one| kept(&verdicts).contains(&one.id.as_str())).cloned().collect();
         prop_assert_eq!(kept(&decide(&left, &policy, "shop", NOW)).len(), left.len());

@@ -136,9 +136,14 @@ fn full_share_fails_and_keeps_what_it_has() {
     share.is_left_alone();
     world.restic_on(&share.repository(), &["check"]).expect(0);
 
-    // Restoring needs no room there: old snapshots are as good as ever.
+    // What is live cannot be saved first, so nothing is touched.
     let grown = fingerprint(&world.root);
-    world.run(&["restore", "--at", &first[..8], "--yes"]).expect(0);
+    let ran = world.run(&["restore", "--at", &first[..8], "--yes"]).expect(1);
+    says(&ran, "save the present state first");
+    says(&ran, "--no-safety");
+    assert_same(&grown, &fingerprint(&world.root));
+    // Restoring itself needs no room there: old snapshots are as good as ever.
+    world.run(&["restore", "--at", &first[..8], "--no-safety", "--yes"]).expect(0);
     assert_same(&before, &fingerprint(&world.root));
     world.run(&["restore", "--discard-former", "--yes"]).expect(0);
     assert_ne!(grown, before);
