@@ -11,6 +11,7 @@ mod feed;
 mod intake;
 mod link;
 mod load;
+mod look;
 mod manifest;
 mod names;
 mod needs;
@@ -69,6 +70,18 @@ impl Database for Postgres {
 
     fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<()> {
         preflight::run(&self.spec, dump, cx)
+    }
+
+    fn side_names(&self, token: &str) -> Result<SideCopy> {
+        Ok(aside::names(&self.spec, token))
+    }
+
+    fn count_tables(&self) -> Result<Option<u64>> {
+        look::count(&self.spec)
+    }
+
+    fn revive(&self, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {
+        look::revive(&self.spec, copy, token)
     }
 
     fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {

@@ -98,7 +98,7 @@ fn look(link: &mut Link, copy: &SideCopy) -> Result<(Option<Row>, Option<Row>, O
     Ok((find(link, &copy.live)?, find(link, &copy.side)?, find(link, &copy.former)?))
 }
 
-fn is_stand_in(row: &Row) -> bool {
+pub(super) fn is_stand_in(row: &Row) -> bool {
     text(row, 2) == NONE_BEFORE
 }
 

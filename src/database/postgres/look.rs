@@ -1,0 +1,37 @@
+//! What there is of a database, and what a swap kept of the one before.
+
+use super::aside::{find, names};
+use super::catalog;
+use super::link::Link;
+use super::session::pin;
+use super::swap::is_stand_in;
+use crate::database::{PostgresSpec, SideCopy};
+use crate::error::{Error, Result};
+
+pub(super) fn count(spec: &PostgresSpec) -> Result<Option<u64>> {
+    let mut beside = Link::open_beside(spec)?;
+    pin(&mut beside)?;
+    match find(&mut beside, &spec.name)? {
+        Some(_) => tables(spec, &spec.name).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The former database is kept whole under another name: with that it can be swapped in as a restored copy is.
+pub(super) fn revive(spec: &PostgresSpec, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {
+    let mut beside = Link::open_beside(spec)?;
+    pin(&mut beside)?;
+    let Some(former) = find(&mut beside, &copy.former)? else { return Ok(None) };
+    if is_stand_in(&former) {
+        return Err(Error::failed(format!("database {:?} did not exist before that restore", copy.live))
+            .with_remedy("drop it by hand if it is not wanted"));
+    }
+    let tables = tables(spec, &copy.former)?;
+    Ok(Some(SideCopy { side: copy.former.clone(), tables, ..names(spec, token) }))
+}
+
+fn tables(spec: &PostgresSpec, database: &str) -> Result<u64> {
+    let mut link = Link::open(spec, database)?;
+    pin(&mut link)?;
+    Ok(catalog::tables(&mut link)?.len() as u64)
+}
