@@ -33,7 +33,7 @@ pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
     };
     let (before, after, sequences) = (script(BEFORE)?, script(AFTER)?, script(SEQUENCES)?);
     let objects = objects::parse(&get(OBJECTS)?)?;
-    Ok(Intake { before, after, sequences, objects, manifest })
+    Ok(Intake { manifest, before, after, sequences, objects })
 }
 
 fn manifest(shelf: &dyn Shelf) -> Result<Manifest> {

@@ -76,18 +76,13 @@ impl Link {
         let place = place(&spec.address);
         let config = config(spec, &place, database);
         let connecting = async {
-            let client = match connector {
-                Some(connector) => {
-                    let (client, connection) = config.connect(connector).await?;
-                    tokio::spawn(connection);
-                    client
-                }
-                None => {
-                    let (client, connection) = config.connect(NoTls).await?;
-                    tokio::spawn(connection);
-                    client
-                }
-            };
+            if let Some(connector) = connector {
+                let (client, connection) = config.connect(connector).await?;
+                tokio::spawn(connection);
+                return Ok(client);
+            }
+            let (client, connection) = config.connect(NoTls).await?;
+            tokio::spawn(connection);
             Ok(client)
         };
         // What goes wrong with the connection later is told by the request it befalls.

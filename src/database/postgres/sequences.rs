@@ -21,7 +21,7 @@ pub(super) fn read(link: &mut Link) -> Result<(Vec<u8>, u64)> {
         for (name, row) in std::iter::zip(part, &rows) {
             let called = if text(row, 2) == "t" { "true" } else { "false" };
             let target = literal(&name.quoted());
-            lines += &format!("SELECT pg_catalog.setval({target}, {}, {called});\n", text(row, 1));
+            lines.extend(["SELECT pg_catalog.setval(", &target, ", ", text(row, 1), ", ", called, ");\n"]);
         }
     }
     Ok((lines.into_bytes(), names.len() as u64))

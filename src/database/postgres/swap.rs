@@ -74,7 +74,7 @@ pub(super) fn swap_back(spec: &PostgresSpec, copy: &SideCopy, _cx: &Cx) -> Resul
 pub(super) fn discard(spec: &PostgresSpec, copy: &SideCopy, _cx: &Cx) -> Result<()> {
     let mut link = connect(spec)?;
     let (live, side, former) = look(&mut link, copy)?;
-    let kept = former.filter(|former| !is_stand_in(former)).is_some();
+    let kept = former.is_some_and(|former| !is_stand_in(&former));
     // Two of three are left after a swap in either state; what else there may be was made by somebody's hand.
     if kept && (side.is_some() || live.is_none()) {
         return Err(Error::failed(format!(
