@@ -33,14 +33,10 @@ impl FileEntry {
     }
 
     /// The whole file, which is exactly what was written.
-    pub(super) fn verified(&self, from: &dyn Shelf) -> Result<Vec<u8>> {
-        let data =
-            from.read(Path::new(&self.path)).with_context(|| format!("read {} of the dump", self.path))?;
-        if self.matches(&data) {
-            Ok(data)
-        } else {
-            Err(unfit(&format!("{} is not what was written", self.path)))
-        }
+    pub(super) fn verified(&self, dump: &dyn Shelf) -> Result<Vec<u8>> {
+        let path = &self.path;
+        let data = dump.read(Path::new(path)).with_context(|| format!("read {path} of the dump"))?;
+        if self.matches(&data) { Ok(data) } else { Err(unfit(&format!("{path} is not what was written"))) }
     }
 }
 

@@ -28,16 +28,22 @@ pub(super) fn load(spec: &PostgresSpec, shelf: &dyn Shelf, token: &str, cx: &Cx)
     let mut copy = names(spec, token);
     let mut beside = Link::open_beside(spec)?;
     pin(&mut beside)?;
-    // Declared before the other connection, so that it acts after that has let go of its transaction.
     let mut guard = Guard { spec, name: copy.side.clone(), armed: false, cx };
-    let create = intake.manifest.database.create(&copy.side);
-    guard.armed = true;
-    beside.run_long(&create, &format!("create database {:?} for the restored copy", copy.side), cx)?;
-    for sql in intake.manifest.database.statements(&copy.side) {
-        beside.run(&sql).during(format!("set up database {:?}", copy.side))?;
+    let settings = &intake.manifest.database;
+    if find(&mut beside, &copy.side)?.is_some() {
+        return Err(Error::failed(format!("there is a database {:?} already", copy.side))
+            .with_remedy("drop it, if it is the rest of an earlier restore"));
     }
+    guard.armed = true;
+    // Not to be cancelled: it may come into being behind our back.
+    beside
+        .run(&settings.create(&copy.side))
+        .during(format!("create database {:?} for the restored copy", copy.side))?;
     fill(spec, &copy.side, shelf, &intake, cx)?;
     verify::compare(spec, &copy.side, &intake, cx).context("verify the restored copy")?;
+    for sql in settings.statements(&copy.side) {
+        beside.run(&sql).during(format!("set up database {:?}", copy.side))?;
+    }
     guard.armed = false;
     copy.tables = intake.manifest.tables.len() as u64;
     copy.rows = intake.manifest.rows();

@@ -33,6 +33,9 @@ impl Name {
     }
 }
 
+/// A column with its number, and how many digits it has if it is an integer.
+type Stored = (i16, usize, Column);
+
 /// Every table that has rows of its own, with columns and key: ordinary ones, and the leaves of partitioned ones.
 pub(super) fn tables(link: &mut Link) -> Result<Vec<Table>> {
     let sql = format!(
@@ -62,7 +65,7 @@ pub(super) fn tables(link: &mut Link) -> Result<Vec<Table>> {
 }
 
 /// Numbers of the columns of a key as indexes into the columns that are read.
-fn resolve(key: &[i16], columns: &[(i16, usize, Column)]) -> (Vec<usize>, Option<usize>) {
+fn resolve(key: &[i16], columns: &[Stored]) -> (Vec<usize>, Option<usize>) {
     let place = |wanted: &i16| columns.iter().position(|(number, _, _)| number == wanted);
     let found: Vec<_> = key.iter().filter_map(place).collect();
     let digits = match found.as_slice() {
@@ -72,11 +75,8 @@ fn resolve(key: &[i16], columns: &[(i16, usize, Column)]) -> (Vec<usize>, Option
     (found, digits)
 }
 
-/// Number, digits if it is an integer, and the rest.
-type Numbered = (i16, usize, Column);
-
 /// By table.
-fn columns(link: &mut Link) -> Result<BTreeMap<u32, Vec<Numbered>>> {
+fn columns(link: &mut Link) -> Result<BTreeMap<u32, Vec<Stored>>> {
     let sql = format!(
         "SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attcollation <> 0, \
          CASE a.atttypid WHEN 21 THEN 5 WHEN 23 THEN 10 WHEN 20 THEN 20 ELSE 0 END \

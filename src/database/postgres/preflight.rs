@@ -25,7 +25,7 @@ pub(super) fn run(spec: &PostgresSpec, shelf: &dyn Shelf, cx: &Cx) -> Result<()>
     versions(&mut link, &intake)?;
     let superuser = rights(&mut link, spec)?;
     needs(&mut link, &intake, superuser)?;
-    probe(&mut link, spec, &intake, cx)?;
+    probe(&mut link, spec, &intake)?;
     room(&mut link, spec, &intake)
 }
 
@@ -118,10 +118,10 @@ fn needs(link: &mut Link, intake: &Intake, superuser: bool) -> Result<()> {
 }
 
 /// Creates and drops an empty database of the kind: encoding, locale and tablespace are then known to work.
-fn probe(link: &mut Link, spec: &PostgresSpec, intake: &Intake, cx: &Cx) -> Result<()> {
+fn probe(link: &mut Link, spec: &PostgresSpec, intake: &Intake) -> Result<()> {
     let name = beside(&spec.name, "probe", &format!("{:08x}", rand::random::<u32>()));
     let sql = intake.manifest.database.create(&name);
-    let tried = link.run_long(&sql, "try to create a database", cx);
+    let tried = link.run(&sql).during("try to create a database");
     let dropped = Link::open_beside(spec).and_then(|mut link| drop_database(&mut link, &name));
     tried
         .remedy("the server needs the dump's encoding and locale; see `locale -a` on the database server")?;

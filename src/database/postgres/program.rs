@@ -1,6 +1,8 @@
 //! The server's own `pg_dump`, which knows how to write down definitions: found, told the password, and not believed blindly.
 
 use std::collections::BTreeSet;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +20,9 @@ const VERSIONS: [(&str, &str); 2] = [("/usr/lib/postgresql", ""), ("/usr", "pgsq
 
 /// Definitions of some hundred thousand tables.
 const DEADLINE: Duration = Duration::from_hours(1);
+
+/// Behind it comes the number of the process that needs the file.
+const PASSWORD_PREFIX: &str = ".pgpass-";
 
 /// Longer definitions are refused; they are held in memory.
 const KEEP: usize = 512 << 20;
@@ -147,8 +152,14 @@ impl PasswordFile {
         }
         let text = password.reveal().replace('\\', "\\\\").replace(':', "\\:");
         let line = zeroize::Zeroizing::new(format!("*:*:*:*:{text}\n"));
-        let path = spec.scratch.join(format!(".pgpass-{:016x}", rand::random::<u64>()));
-        let file = Self(path);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&spec.scratch)
+            .with_context(|| format!("create {}", spec.scratch.display()))?;
+        remove_forgotten(&spec.scratch);
+        let name = format!("{PASSWORD_PREFIX}{}-{:016x}", std::process::id(), rand::random::<u64>());
+        let file = Self(spec.scratch.join(name));
         create_private(&file.0, line.as_bytes()).context("keep the database password for pg_dump")?;
         Ok(Some(file))
     }
@@ -158,6 +169,17 @@ impl Drop for PasswordFile {
     fn drop(&mut self) {
         // It is in a directory that nobody else can enter.
         drop(std::fs::remove_file(&self.0));
+    }
+}
+
+/// What runs that were killed have left behind.
+fn remove_forgotten(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(PASSWORD_PREFIX)?.split('-').next());
+        if process.is_some_and(|id| !Path::new("/proc").join(id).exists()) {
+            drop(std::fs::remove_file(entry.path()));
+        }
     }
 }
 

@@ -13,7 +13,7 @@ const AT_ONCE: usize = 200;
 /// before a number that a row has already.
 pub(super) fn read(link: &mut Link) -> Result<(Vec<u8>, u64)> {
     let names = catalog::sequences(link)?;
-    let mut lines = Vec::new();
+    let mut lines = String::new();
     for part in names.chunks(AT_ONCE) {
         let parts: Vec<_> = part.iter().enumerate().map(|(at, name)| select(at, name)).collect();
         let sql = format!("{} ORDER BY 1", parts.join(" UNION ALL "));
@@ -21,10 +21,10 @@ pub(super) fn read(link: &mut Link) -> Result<(Vec<u8>, u64)> {
         for (name, row) in std::iter::zip(part, &rows) {
             let called = if text(row, 2) == "t" { "true" } else { "false" };
             let target = literal(&name.quoted());
-            lines.push(format!("SELECT pg_catalog.setval({target}, {}, {called});\n", text(row, 1)));
+            lines.extend(["SELECT pg_catalog.setval(", &target, ", ", text(row, 1), ", ", called, ");\n"]);
         }
     }
-    Ok((lines.concat().into_bytes(), names.len() as u64))
+    Ok((lines.into_bytes(), names.len() as u64))
 }
 
 fn select(at: usize, name: &Name) -> String {

@@ -118,31 +118,27 @@ fn defaults(link: &mut Link) -> Result<Vec<SessionDefault>> {
 impl Settings {
     /// An empty database of this kind.
     pub(super) fn create(&self, name: &str) -> String {
-        let mut sql = vec![format!(
-            "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
+        let locale = literal(&self.locale);
+        let provider = match self.provider.as_str() {
+            "i" if self.rules.is_empty() => format!(" LOCALE_PROVIDER icu ICU_LOCALE {locale}"),
+            "i" => format!(" LOCALE_PROVIDER icu ICU_LOCALE {locale} ICU_RULES {}", literal(&self.rules)),
+            "b" => format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale}"),
+            _ => String::new(),
+        };
+        let tablespace = match self.tablespace.as_str() {
+            "pg_default" => String::new(),
+            other => format!(" TABLESPACE {}", quote(other)),
+        };
+        format!(
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}{provider}{tablespace}",
             quote(name),
             literal(&self.encoding),
             literal(&self.collate),
             literal(&self.ctype)
-        )];
-        let locale = literal(&self.locale);
-        match self.provider.as_str() {
-            "i" => {
-                sql.push(format!(" LOCALE_PROVIDER icu ICU_LOCALE {locale}"));
-                if !self.rules.is_empty() {
-                    sql.push(format!(" ICU_RULES {}", literal(&self.rules)));
-                }
-            }
-            "b" => sql.push(format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale}")),
-            _ => {}
-        }
-        if self.tablespace != "pg_default" {
-            sql.push(format!(" TABLESPACE {}", quote(&self.tablespace)));
-        }
-        sql.concat()
+        )
     }
 
-    /// The rest, one statement each.
+    /// The rest, one statement each: to be run when nobody has to work in it any more, since it may limit whoever does.
     pub(super) fn statements(&self, name: &str) -> Vec<String> {
         let database = quote(name);
         let mut all = vec![format!("ALTER DATABASE {database} OWNER TO {}", quote(&self.owner))];

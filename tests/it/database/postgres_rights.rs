@@ -177,3 +177,38 @@ fn an_encrypted_connection_proves_who_the_server_is() {
         dump(PostgresSpec { tls: Some(tls(None, true)), ..server.spec("shop") }).expect_err("a socket");
     assert!(error.to_string().contains("socket"), "{error:?}");
 }
+
+#[test]
+fn what_a_database_forbids_its_sessions_comes_back_and_stops_nobody() {
+    let server = Postgres::start_with(BY_PASSWORD, &[]);
+    shop(&server);
+    server.sql(
+        "postgres",
+        "ALTER ROLE clerk CREATEDB; ALTER DATABASE shop SET default_transaction_read_only TO on; ALTER DATABASE shop CONNECTION LIMIT 2",
+    );
+    let before = witness::of(&server, "shop");
+    let database = engine(server.spec_of("shop", "clerk", SECRET));
+    // A run that was killed long ago, and one that may still be there.
+    let (forgotten, ours) =
+        (server.scratch().join(".pgpass-4294967295-0"), server.scratch().join(".pgpass-1-0"));
+    std::fs::write(&forgotten, "").expect("write");
+    std::fs::write(&ours, "").expect("write");
+    let (shelf, _) = collect(&*database, &Cx::silent()).expect("dump");
+    assert!(!forgotten.exists() && ours.exists());
+    let copy = database.load_aside(&shelf, TOKEN, &Cx::silent()).expect("load");
+    database.swap_in(&copy, &Cx::silent()).expect("swap in");
+    same(&before, &witness::of(&server, "shop"));
+}
+
+#[test]
+fn a_database_of_somebody_else_is_never_dropped_for_its_name() {
+    let server = Postgres::start();
+    shop(&server);
+    let database = engine(server.spec("shop"));
+    let (shelf, _) = collect(&*database, &Cx::silent()).expect("dump");
+    let side = format!("shop__restore_{TOKEN}");
+    server.sql("postgres", &format!("CREATE DATABASE {side}"));
+    let error = database.load_aside(&shelf, TOKEN, &Cx::silent()).expect_err("in the way");
+    assert!(error.to_string().contains("already") && error.remedy().is_some(), "{error:?}");
+    assert_eq!(server.databases(), ["shop", side.as_str()]);
+}
