@@ -213,11 +213,11 @@ fn a_table_that_is_emptied_or_exchanged_is_never_dumped_wrong() {
         &server,
         "shop",
         "BEGIN; TRUNCATE a; INSERT INTO a SELECT i, 1 FROM generate_series(1, 100) i; COMMIT;
-         BEGIN; ALTER TABLE b RENAME TO x; ALTER TABLE c RENAME TO b; ALTER TABLE x RENAME TO c; UPDATE b SET n = 2; UPDATE c SET n = 3; COMMIT; SELECT pg_sleep(0.3) \\g /dev/null\n",
+         BEGIN; ALTER TABLE b RENAME TO x; ALTER TABLE c RENAME TO b; ALTER TABLE x RENAME TO c; UPDATE b SET n = 2; UPDATE c SET n = 3; COMMIT; SELECT pg_sleep(0.1) \\g /dev/null\n",
     );
     let database = engine(server.spec("shop"));
     let (mut whole, mut changed) = (0, 0);
-    for _ in 0..30 {
+    for _ in 0..20 {
         match collect(&*database, &Cx::silent()) {
             Ok((shelf, _)) => {
                 whole += 1;
