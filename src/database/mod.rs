@@ -144,6 +144,9 @@ pub trait Database: Send + Sync {
     /// Finds out, before anything is touched, whether `load_aside` and `swap_in` can work: login, rights, versions, space.
     fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<()>;
 
+    /// Removes what a `preflight` left that was killed while it tried its rights; does nothing where nothing is left.
+    fn sweep(&self) -> Result<()>;
+
     /// The names that `load_aside` would use with this token: what must be known before anything is made.
     fn side_names(&self, token: &str) -> Result<SideCopy>;
 

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::Job;
-use super::journal::Aside;
+use super::journal::{Aside, Journal, Phase};
 use crate::database::{self, Database, SideCopy};
 use crate::dump::{Feed, Shelf};
 use crate::error::{Context, Error, Result};
@@ -86,7 +88,18 @@ impl Databases {
         self.pairs.iter().map(|pair| (pair.database.describe(), pair.rows)).collect()
     }
 
-    pub(crate) fn preflight(&self, cx: &Cx) -> Result<()> {
+    /// Rights are tried by making something on the servers: announced, so that it does not outlive a crash.
+    pub(crate) fn preflight(&self, job: &Job, cx: &Cx) -> Result<()> {
+        if self.pairs.is_empty() {
+            return Ok(());
+        }
+        Journal::new(String::new(), Timestamp::now()).in_phase(Phase::Checking).write(&job.state)?;
+        let checked = self.check(cx);
+        let removed = Journal::remove(&job.state);
+        checked.and(removed)
+    }
+
+    fn check(&self, cx: &Cx) -> Result<()> {
         for pair in &self.pairs {
             pair.database
                 .preflight(&pair.dump, cx)

@@ -12,9 +12,12 @@ use crate::database::{self, SideCopy};
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 use crate::sys::claim::claim;
-use crate::sys::fs::write_atomic;
+use crate::sys::fs::{sibling, sync_directory, write_atomic};
 
 pub(crate) const FILE: &str = "former.json";
+
+/// In the name of what is being removed.
+const DOOMED: &str = ".discarded";
 
 /// What was live before one restore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,9 +101,21 @@ fn remove(files: &Path) -> Result<()> {
     if !staging::is_kept(files) {
         return Err(Error::failed(format!("{} is not what a restore set aside", files.display())));
     }
-    match std::fs::remove_dir_all(files) {
+    // Half of it under its own name would look like all of it to an undo.
+    let doomed = sibling(files, DOOMED);
+    remove_all(&doomed)?;
+    match std::fs::rename(files, &doomed) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.with_context(|| format!("rename {} to {}", files.display(), doomed.display()))?,
+    }
+    sync_directory(files.parent().unwrap_or(Path::new("/")))?;
+    remove_all(&doomed)
+}
+
+fn remove_all(directory: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(directory) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("remove {}", files.display()))
+            Err(error).with_context(|| format!("remove {}", directory.display()))
         }
         _ => Ok(()),
     }

@@ -38,6 +38,8 @@ pub(crate) struct Journal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Phase {
+    /// A preflight tries the rights on the servers; nothing else is made yet.
+    Checking,
     /// Things are made beside the site; nothing live is touched, or everything is back.
     Preparing,
     /// Any of the announced changes may have happened.

@@ -44,7 +44,7 @@ impl<'a> Plan<'a> {
         } else {
             Databases::default()
         };
-        databases.preflight(cx)?;
+        databases.preflight(job, cx)?;
 
         let mut excluded = job.excluded();
         excluded.extend(manifest.exclude.iter().cloned());

@@ -7,6 +7,7 @@ use super::copies::Copies;
 use super::journal::{Files, Journal, Phase};
 use super::scope::Run;
 use super::{Job, claim_site, former, newer};
+use crate::database;
 use crate::error::{Context, Result};
 use crate::event::{Cx, Step};
 
@@ -76,6 +77,12 @@ fn right(job: &Job, journal: &Journal, cx: &Cx) -> Result<Recovered> {
 /// Everything as it was before, then nothing of that restore any more, then no journal. Whatever stops it leaves the journal,
 /// and a second call does the rest. Files wait for the databases: a database file may be among them.
 pub(crate) fn put_back(job: &Job, journal: &Journal, cx: &Cx) -> Result<()> {
+    if journal.phase == Phase::Checking {
+        for database in job.databases.iter().map(database::open) {
+            database.sweep().with_context(|| database.describe())?;
+        }
+        return Journal::remove(&job.state);
+    }
     let copies = Copies::find(job, &journal.databases, cx)?;
     let files = journal.files.as_ref();
     if journal.phase == Phase::Changing {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::fault::During;
 use super::link::Link;
-use super::names::literal;
+use super::names::{beside, literal};
+use super::preflight::PROBE;
 use super::record::{Record, TABLE};
 use super::row::text;
 use super::{aside, server};
@@ -33,6 +34,24 @@ pub(super) fn revive(spec: &MysqlSpec, copy: &SideCopy, token: &str) -> Result<O
     }
     let tables = of_schema(&mut link, &copy.former, false)?.len() as u64;
     Ok(Some(SideCopy { side: copy.former.clone(), tables, ..aside::names(spec, token) }))
+}
+
+/// Drops schemas that bear the name of a preflight's, as long as nobody put anything into them.
+pub(super) fn sweep(spec: &MysqlSpec) -> Result<()> {
+    const DIGITS: usize = 8;
+    let mut link = Link::open(spec, None)?;
+    let whole = beside(&spec.schema, PROBE, &"0".repeat(DIGITS));
+    let begins = &whole[..whole.len() - DIGITS];
+    let rows = link.rows("SELECT schema_name FROM information_schema.schemata").during("list the schemas")?;
+    let plain = |end: &str| end.len() == DIGITS && end.bytes().all(|byte| byte.is_ascii_hexdigit());
+    for schema in
+        rows.iter().map(|row| text(row, 0)).filter(|name| name.strip_prefix(begins).is_some_and(plain))
+    {
+        if of_schema(&mut link, &schema, true)?.iter().all(|table| table == PROBE) {
+            aside::drop_schema(&mut link, &schema)?;
+        }
+    }
+    Ok(())
 }
 
 /// Names of the tables of a schema, without our own.

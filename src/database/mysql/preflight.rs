@@ -32,14 +32,17 @@ pub(super) fn run(spec: &MysqlSpec, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
     room(&mut link, spec, &intake)
 }
 
+/// In the name of the schema in which rights are tried, and the name of its only table.
+pub(super) const PROBE: &str = "probe";
+
 /// Creates and drops an empty schema with a table in it.
 fn probe(link: &mut Link, spec: &MysqlSpec) -> Result<()> {
-    let schema = beside(&spec.schema, "probe", &format!("{:08x}", rand::random::<u32>()));
+    let schema = beside(&spec.schema, PROBE, &format!("{:08x}", rand::random::<u32>()));
     let remedy = "the database user needs all rights on schemas beside its own; as root on the local socket it has them";
     link.run(format!("CREATE DATABASE {}", quote(&schema)))
         .during("try to create a schema")
         .remedy(remedy)?;
-    let table = qualified(&schema, "probe");
+    let table = qualified(&schema, PROBE);
     let tried = link
         .run(format!("CREATE TABLE {table} (a INT PRIMARY KEY)"))
         .during("try to create a table")

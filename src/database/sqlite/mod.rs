@@ -45,6 +45,11 @@ impl Database for Sqlite {
             .with_context(|| format!("prepare to restore {}", self.describe()))
     }
 
+    /// A preflight makes nothing.
+    fn sweep(&self) -> Result<()> {
+        Ok(())
+    }
+
     fn side_names(&self, token: &str) -> Result<SideCopy> {
         Ok(intake::names(&intake::real_path(&self.spec.path)?, token))
     }

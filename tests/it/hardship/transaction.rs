@@ -414,6 +414,27 @@ fn doctor_names_the_remedy_and_a_dead_server_is_waited_for() {
     assert_eq!(site.ours(), ours);
 }
 
+/// Rights are tried by making a schema: what a kill leaves of that goes, and nothing else that is called like it.
+#[test]
+fn what_a_killed_preflight_made_is_removed() {
+    let site = Site::new();
+    let ours = site.ours();
+    site.server.sql(
+        "",
+        "CREATE DATABASE shop__probe_0123abcd; CREATE TABLE shop__probe_0123abcd.probe (a INT);
+         CREATE DATABASE shop__probe_theirs; CREATE DATABASE shop__probe_00000000; CREATE TABLE shop__probe_00000000.x (a INT)",
+    );
+    let journal = serde_json::json!({
+        "format": 1, "begun": "2026-11-20T03:00:00Z", "phase": "checking", "token": "", "undoes": null,
+        "snapshot": null, "safety": null, "files": null, "databases": [],
+    });
+    fs::write(site.world.job().state.join("restore.json"), journal.to_string()).unwrap();
+    site.recover(true);
+    assert_eq!(site.server.schemas(), ["shop", "shop__probe_00000000", "shop__probe_theirs"]);
+    site.server.sql("", "DROP DATABASE shop__probe_theirs; DROP DATABASE shop__probe_00000000");
+    assert_eq!(site.ours(), ours);
+}
+
 /// The process that is killed: it does nothing unless it is told what.
 #[test]
 #[ignore = "started by the tests above"]

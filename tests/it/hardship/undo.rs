@@ -143,6 +143,22 @@ fn a_site_that_was_gone_is_gone_again_after_an_undo() {
     assert_eq!(read(&world, "index"), "old");
 }
 
+/// Half of what was kept must not pass for all of it.
+#[test]
+fn a_discard_that_was_killed_is_not_undone_from_its_rest() {
+    let world = world();
+    let before = fingerprint(&world.root);
+    let kept = restore(&world, &[])["kept"].as_str().unwrap().to_owned();
+    let doomed = format!("{kept}.discarded");
+    fs::rename(&kept, &doomed).unwrap();
+    fs::remove_file(Path::new(&doomed).join("tree/index")).unwrap();
+    let done = undo(&world);
+    assert!(done["restored"].is_object(), "{done:#}");
+    assert_same(&before, &fingerprint(&world.root));
+    world.run(&["restore", "--discard-former", "--yes"]).expect(0);
+    assert!(!Path::new(&doomed).exists());
+}
+
 /// The safety snapshot is the state that somebody wanted to leave: it is found by its id alone.
 #[test]
 fn a_safety_snapshot_is_chosen_by_its_id_alone_and_has_its_own_time() {
