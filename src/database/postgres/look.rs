@@ -1,8 +1,11 @@
 //! What there is of a database, and what a swap kept of the one before.
 
-use super::aside::{find, names};
+use super::aside::{drop_database, find, names};
 use super::catalog;
-use super::link::Link;
+use super::fault::During;
+use super::link::{Link, text};
+use super::names::beside;
+use super::preflight::PROBE;
 use super::session::pin;
 use super::swap::is_stand_in;
 use crate::database::{PostgresSpec, SideCopy};
@@ -28,6 +31,25 @@ pub(super) fn revive(spec: &PostgresSpec, copy: &SideCopy, token: &str) -> Resul
     }
     let tables = tables(spec, &copy.former)?;
     Ok(Some(SideCopy { side: copy.former.clone(), tables, ..names(spec, token) }))
+}
+
+/// Drops databases that bear the name of a preflight's, as long as nobody put anything into them.
+pub(super) fn sweep(spec: &PostgresSpec) -> Result<()> {
+    const DIGITS: usize = 8;
+    let mut link = Link::open_beside(spec)?;
+    pin(&mut link)?;
+    let whole = beside(&spec.name, PROBE, &"0".repeat(DIGITS));
+    let begins = &whole[..whole.len() - DIGITS];
+    let plain = |end: &str| end.len() == DIGITS && end.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let rows = link.rows("SELECT datname FROM pg_catalog.pg_database").during("list the databases")?;
+    for name in
+        rows.iter().map(|row| text(row, 0)).filter(|name| name.strip_prefix(begins).is_some_and(plain))
+    {
+        if tables(spec, name)? == 0 {
+            drop_database(&mut link, name)?;
+        }
+    }
+    Ok(())
 }
 
 fn tables(spec: &PostgresSpec, database: &str) -> Result<u64> {

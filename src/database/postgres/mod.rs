@@ -72,6 +72,10 @@ impl Database for Postgres {
         preflight::run(&self.spec, dump, cx)
     }
 
+    fn sweep(&self) -> Result<()> {
+        look::sweep(&self.spec)
+    }
+
     fn side_names(&self, token: &str) -> Result<SideCopy> {
         Ok(aside::names(&self.spec, token))
     }

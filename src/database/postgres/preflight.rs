@@ -15,6 +15,9 @@ use crate::event::Cx;
 /// A restore holds the live database and its copy; indexes come on top of what the dump has.
 const ROOM: u64 = 2;
 
+/// In the name of the database in which rights are tried.
+pub(super) const PROBE: &str = "probe";
+
 pub(super) fn run(spec: &PostgresSpec, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
     let intake = intake::read(shelf)?;
     for lost in &intake.manifest.unsaved {
@@ -119,7 +122,7 @@ fn needs(link: &mut Link, intake: &Intake, superuser: bool) -> Result<()> {
 
 /// Creates and drops an empty database of the kind: encoding, locale and tablespace are then known to work.
 fn probe(link: &mut Link, spec: &PostgresSpec, intake: &Intake) -> Result<()> {
-    let name = beside(&spec.name, "probe", &format!("{:08x}", rand::random::<u32>()));
+    let name = beside(&spec.name, PROBE, &format!("{:08x}", rand::random::<u32>()));
     let sql = intake.manifest.database.create(&name);
     let tried = link.run(&sql).during("try to create a database");
     let dropped = Link::open_beside(spec).and_then(|mut link| drop_database(&mut link, &name));

@@ -179,3 +179,28 @@ fn a_name_as_long_as_a_name_can_be_has_room_beside_it() {
     database.swap_back(&copy, &Cx::silent()).expect("swap back");
     assert_eq!(world.server.sql(&name, "SELECT count(*) FROM item").trim(), "3");
 }
+
+#[test]
+fn the_former_content_is_made_live_again_as_it_was() {
+    let world = world();
+    let cx = Cx::silent();
+    world.database.swap_in(&world.copy, &cx).expect("swap in");
+    assert_eq!(world.database.count_tables().expect("count"), Some(1));
+    let back = world.database.revive(&world.copy, "zzzzzzzz").expect("revive").expect("it is kept");
+    world.database.swap_in(&back, &cx).expect("swap in");
+    same(&world.live, &witness::of(&world.server, "shop"));
+    assert_eq!(world.database.count_tables().expect("count"), Some(2));
+    assert_eq!(world.database.revive(&world.copy, "yyyyyyyy").expect("revive"), None, "it is live now");
+}
+
+#[test]
+fn what_a_killed_preflight_left_is_swept_and_nothing_else() {
+    let world = world();
+    world.server.sql("postgres", "CREATE DATABASE shop__probe_0123abcd; CREATE DATABASE shop__probe_99999999; CREATE DATABASE shop__probe_other");
+    world.server.sql("shop__probe_99999999", "CREATE TABLE somebodys (a INT)");
+    world.database.sweep().expect("sweep");
+    let left = world
+        .server
+        .sql("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'shop%probe%' ORDER BY 1");
+    assert_eq!(left.split_whitespace().collect::<Vec<_>>(), ["shop__probe_99999999", "shop__probe_other"]);
+}
