@@ -1,5 +1,6 @@
 //! What was asked: the YAML file with everything that is wrong in it at once, and from it the job a run needs.
 
+mod databases;
 mod hooks;
 mod host;
 mod job;

@@ -5,8 +5,9 @@ use std::path::{Component, Path, PathBuf};
 use ignore::gitignore::GitignoreBuilder;
 use jiff::tz::TimeZone;
 
+use super::databases::databases;
 use super::secret::{self, Privacy, SecretRef};
-use super::shape::{Config, Database, Mount, Repository, Restore, Retention, Site, SiteKind, Storage, Tls};
+use super::shape::{Config, Mount, Repository, Restore, Retention, Site, SiteKind, Storage};
 use super::walk::{At, Table};
 use super::{hooks, host};
 use crate::schedule::cron::Cron;
@@ -62,10 +63,10 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
 }
 
 /// Something is wrong and has been noted.
-struct Noted;
+pub(super) struct Noted;
 
 /// A value that may be left out.
-fn optional<'a, T>(
+pub(super) fn optional<'a, T>(
     table: &Table<'a>,
     key: &str,
     read: impl FnOnce(&At<'a>) -> Option<T>,
@@ -74,7 +75,12 @@ fn optional<'a, T>(
 }
 
 /// Reads `type`, which decides what else there may be.
-fn kind<T: Clone>(at: &At<'_>, every_key: &[&str], kinds: &[(&str, T)], advice: &str) -> Option<T> {
+pub(super) fn kind<T: Clone>(
+    at: &At<'_>,
+    every_key: &[&str],
+    kinds: &[(&str, T)],
+    advice: &str,
+) -> Option<T> {
     let chosen = at.peek(every_key)?.need("type", advice).and_then(|at| at.choice(kinds, advice));
     if chosen.is_none() {
         // At least say which keys no type would have.
@@ -146,113 +152,6 @@ fn pattern(at: &At<'_>) -> Option<String> {
 pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
     let mut builder = GitignoreBuilder::new("/");
     builder.add_line(None, pattern).map(drop).map_err(|error| error.to_string())
-}
-
-fn databases(at: &At<'_>, privacy: &Privacy) -> Option<Vec<Database>> {
-    let items = at.list()?;
-    let databases: Vec<_> = items.iter().filter_map(|at| database(at, privacy)).collect();
-    (databases.len() == items.len()).then_some(databases)
-}
-
-fn database(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
-    let every_key = ["type", "name", "host", "user", "password", "tls", "path"];
-    let kinds = [("mysql", Engine::Mysql), ("postgresql", Engine::Postgres), ("sqlite", Engine::Sqlite)];
-    let advice = "write type: mysql (also for MariaDB), type: postgresql or type: sqlite";
-    match kind(at, &every_key, &kinds, advice)? {
-        Engine::Mysql => mysql(at, privacy),
-        Engine::Postgres => postgres(at, privacy),
-        Engine::Sqlite => sqlite(at),
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Engine {
-    Mysql,
-    Postgres,
-    Sqlite,
-}
-
-fn postgres(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
-    let table = at.table(&["type", "name", "host", "user", "password", "tls"])?;
-    let text = |at: At<'_>| at.text().map(str::to_owned);
-    let name = table.need("name", "write the name of the database").and_then(text);
-    let user = table.need("user", "write the name of the database user").and_then(text);
-    let host = optional(&table, "host", |at| {
-        let address = host::parse_postgres(at.text()?);
-        if address.is_none() {
-            at.complain(
-                "is not the address of a server",
-                "write host, host:port or the directory of its socket",
-            );
-        }
-        address
-    });
-    let password = optional(&table, "password", |at| secret::read(at, privacy));
-    let tls = optional(&table, "tls", tls);
-    Some(Database::Postgres {
-        name: name?,
-        host: host.ok()?,
-        user: user?,
-        password: password.ok()?,
-        tls: tls.ok()?,
-    })
-}
-
-fn sqlite(at: &At<'_>) -> Option<Database> {
-    let table = at.table(&["type", "path"])?;
-    let path = table.need("path", "write the path of the database file")?.absolute_path()?;
-    Some(Database::Sqlite { path })
-}
-
-fn mysql(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
-    let table = at.table(&["type", "name", "host", "user", "password", "tls", "connections", "grants"])?;
-    let text = |at: &At<'_>| at.text().map(str::to_owned);
-    let user = optional(&table, "user", text);
-    if matches!(user, Ok(Some(_))) {
-        table
-            .need("name", "write the name of the database: an entry with a user takes nothing from the site");
-    }
-    let name = optional(&table, "name", text);
-    let host = optional(&table, "host", |at| {
-        let address = host::parse(at.text()?);
-        if address.is_none() {
-            at.complain(
-                "is not the address of a server",
-                "write localhost, host:port or localhost:/path/to/socket",
-            );
-        }
-        address
-    });
-    let password = optional(&table, "password", |at| secret::read(at, privacy));
-    let tls = optional(&table, "tls", tls);
-    let connections = optional(&table, "connections", |at| {
-        at.whole_number(
-            1..=16,
-            "write a number from 1 to 16; more than 2 pay on servers with many processors alone",
-        )
-    });
-    let grants = optional(&table, "grants", At::yes_no);
-    Some(Database::Mysql {
-        connections: connections.ok()?.unwrap_or(1),
-        grants: grants.ok()?.unwrap_or(false),
-        name: name.ok()?,
-        host: host.ok()?,
-        user: user.ok()?,
-        password: password.ok()?,
-        tls: tls.ok()?,
-    })
-}
-
-fn tls(at: &At<'_>) -> Option<Tls> {
-    let table = at.table(&["ca", "cert", "key", "verify"])?;
-    let file = |key| optional(&table, key, At::absolute_path);
-    let (ca, cert, key) = (file("ca"), file("cert"), file("key"));
-    let verify = optional(&table, "verify", At::yes_no);
-    if table.get("cert").is_some() != table.get("key").is_some() {
-        at.complain("has only one of cert and key", "write both, or none of them");
-        return None;
-    }
-    Some(Tls { ca: ca.ok()?, cert: cert.ok()?, key: key.ok()?, verify: verify.ok()?.unwrap_or(true) })
 }
 
 fn storage_section(at: &At<'_>, files: Option<&Path>) -> Option<Storage> {
