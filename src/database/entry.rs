@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::dump::Shelf;
@@ -38,6 +39,36 @@ impl FileEntry {
         let data = dump.read(Path::new(path)).with_context(|| format!("read {path} of the dump"))?;
         if self.matches(&data) { Ok(data) } else { Err(unfit(&format!("{path} is not what was written"))) }
     }
+}
+
+/// What every manifest says of itself.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+    engine: String,
+    complete: bool,
+}
+
+/// The manifest of a dump of this kind, if it can be read and says that the dump is whole.
+pub(super) fn manifest<T: DeserializeOwned>(
+    shelf: &dyn Shelf,
+    name: &str,
+    format: u32,
+    engine: &str,
+) -> Result<T> {
+    let during = || format!("read {name} of the dump");
+    let data = shelf
+        .read(Path::new(name))
+        .with_context(during)
+        .remedy("a dump without its manifest is not whole; choose another snapshot")?;
+    let head: Head = serde_json::from_slice(&data).with_context(during)?;
+    if head.format > format {
+        return Err(unfit(&format!("its format {} is newer than this program", head.format)));
+    }
+    if !head.complete || head.engine != engine {
+        return Err(unfit("its manifest does not say that it is a complete dump of this kind"));
+    }
+    serde_json::from_slice(&data).with_context(during)
 }
 
 /// A dump has exactly these files and its manifest, each with the size it should have.

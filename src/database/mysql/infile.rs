@@ -9,7 +9,6 @@ use futures_core::Stream;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::fault::During;
-use super::intake::verified;
 use super::link::Link;
 use super::load::{Target, account};
 use super::manifest::{FileEntry, TableEntry};
@@ -75,7 +74,7 @@ fn statement(target: &Target) -> String {
 
 fn send(shelf: &dyn Shelf, files: &[FileEntry], sender: &Sender<io::Result<Bytes>>, cx: &Cx) -> Result<()> {
     for file in files {
-        match cx.go_on().and_then(|()| verified(shelf, file)) {
+        match cx.go_on().and_then(|()| file.verified(shelf)) {
             Ok(data) => {
                 if sender.blocking_send(Ok(Bytes::from(data))).is_err() {
                     // The server has refused; its error says why.

@@ -2,7 +2,6 @@
 
 use super::encode;
 use super::fault::During;
-use super::intake::verified;
 use super::link::Link;
 use super::load::{Target, account};
 use super::manifest::{FileEntry, TableEntry};
@@ -28,7 +27,7 @@ pub(super) fn load(
     let mut batch = Batch::new(&target, STATEMENT.min(limit / 2));
     for file in files {
         cx.go_on()?;
-        let data = verified(shelf, file)?;
+        let data = file.verified(shelf)?;
         for row in data.split_inclusive(|byte| *byte == b'\n') {
             batch.push(&target, row.strip_suffix(b"\n").unwrap_or(row), table)?;
             if batch.is_full() {

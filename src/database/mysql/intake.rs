@@ -1,10 +1,9 @@
 //! A dump read back from a shelf: refused as a whole unless every file is there with the size the manifest says.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::grants::{self, Account};
-use super::manifest::{FORMAT, FileEntry, Manifest, NAME, TableEntry};
+use super::manifest::{FORMAT, Manifest, NAME, TableEntry};
 use super::objects::{self, Object};
 use crate::database::entry::{self, unfit};
 use crate::dump::Shelf;
@@ -24,11 +23,11 @@ pub(super) struct Intake {
 }
 
 pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
-    let manifest = manifest(shelf)?;
+    let manifest: Manifest = entry::manifest(shelf, NAME, FORMAT, "mysql")?;
     compare_lists(shelf, &manifest)?;
     let known: BTreeMap<_, _> = manifest.files.iter().map(|file| (file.path.as_str(), file)).collect();
     let get = |path: &str| match known.get(path) {
-        Some(entry) => verified(shelf, entry),
+        Some(entry) => entry.verified(shelf),
         None => Err(unfit(&format!("its manifest does not know {path}"))),
     };
     let database = get("schema/database.sql")?;
@@ -50,27 +49,6 @@ fn documents<T: serde::de::DeserializeOwned>(data: &[u8], name: &str) -> Result<
     let lines = data.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let documents: std::result::Result<_, _> = lines.map(serde_json::from_slice).collect();
     documents.with_context(|| format!("read {name} of the dump"))
-}
-
-/// A whole file of the dump that is exactly what was written.
-pub(super) fn verified(shelf: &dyn Shelf, entry: &FileEntry) -> Result<Vec<u8>> {
-    entry.verified(shelf)
-}
-
-fn manifest(shelf: &dyn Shelf) -> Result<Manifest> {
-    let data = shelf
-        .read(Path::new(NAME))
-        .with_context(|| format!("read {NAME} of the dump"))
-        .remedy("a dump without its manifest is not whole; choose another snapshot")?;
-    let manifest: Manifest =
-        serde_json::from_slice(&data).with_context(|| format!("read {NAME} of the dump"))?;
-    if manifest.format > FORMAT {
-        return Err(unfit(&format!("its format {} is newer than this program", manifest.format)));
-    }
-    if !manifest.complete || manifest.engine != "mysql" {
-        return Err(unfit("its manifest does not say that it is a complete dump of this kind"));
-    }
-    Ok(manifest)
 }
 
 fn compare_lists(shelf: &dyn Shelf, manifest: &Manifest) -> Result<()> {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::definition::unqualified;
 use super::insert::Batch;
-use super::intake::{self, Intake, verified};
+use super::intake::{self, Intake};
 use super::load::Target;
 use super::manifest::TableEntry;
 use super::names::{literal, quote};
@@ -123,7 +123,7 @@ impl Script<'_> {
         let mut batch = Batch::new(&target, STATEMENT);
         for file in &table.files {
             self.cx.go_on()?;
-            let data = verified(self.shelf, file)?;
+            let data = file.verified(self.shelf)?;
             for line in data.split_inclusive(|byte| *byte == b'\n') {
                 batch.push(&target, line.strip_suffix(b"\n").unwrap_or(line), table)?;
                 if batch.is_full() {

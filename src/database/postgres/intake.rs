@@ -1,12 +1,10 @@
 //! A dump read back from a shelf: refused as a whole unless every file is there with the size the manifest says.
 
-use std::path::Path;
-
 use super::manifest::{AFTER, BEFORE, ENGINE, FORMAT, Manifest, NAME, OBJECTS, SEQUENCES, TableEntry};
 use super::objects::{self, LargeObject};
 use crate::database::entry::{self, unfit};
 use crate::dump::Shelf;
-use crate::error::{Context, Result};
+use crate::error::Result;
 
 /// Everything of a dump but its rows.
 pub(super) struct Intake {
@@ -18,7 +16,7 @@ pub(super) struct Intake {
 }
 
 pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
-    let manifest = manifest(shelf)?;
+    let manifest: Manifest = entry::manifest(shelf, NAME, FORMAT, ENGINE)?;
     let rows = manifest.all_tables().flat_map(|table| &table.files);
     entry::compare_lists(shelf, rows.chain(&manifest.files), NAME)?;
     manifest.all_tables().try_for_each(add_up)?;
@@ -34,22 +32,6 @@ pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
     let (before, after, sequences) = (script(BEFORE)?, script(AFTER)?, script(SEQUENCES)?);
     let objects = objects::parse(&get(OBJECTS)?)?;
     Ok(Intake { manifest, before, after, sequences, objects })
-}
-
-fn manifest(shelf: &dyn Shelf) -> Result<Manifest> {
-    let data = shelf
-        .read(Path::new(NAME))
-        .with_context(|| format!("read {NAME} of the dump"))
-        .remedy("a dump without its manifest is not whole; choose another snapshot")?;
-    let manifest: Manifest =
-        serde_json::from_slice(&data).with_context(|| format!("read {NAME} of the dump"))?;
-    if manifest.format > FORMAT {
-        return Err(unfit(&format!("its format {} is newer than this program", manifest.format)));
-    }
-    if !manifest.complete || manifest.engine != ENGINE {
-        return Err(unfit("its manifest does not say that it is a complete dump of this kind"));
-    }
-    Ok(manifest)
 }
 
 fn add_up(table: &TableEntry) -> Result<()> {
