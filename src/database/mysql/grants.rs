@@ -1,8 +1,10 @@
 //! Accounts and what they may do in a schema, as statements that give it back to them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use super::fault::{During, Sql, text_of};
+use super::fault::{During, Sql, code_of, text_of};
 use super::link::Link;
 use super::names::{literal, quote};
 use super::rights::covers;
@@ -10,6 +12,9 @@ use super::row::text;
 use crate::dump::Unsaved;
 use crate::error::Result;
 use crate::event::Cx;
+
+/// Tables of the server that this user may not read.
+const DENIED: [u16; 2] = [1142, 1044];
 
 /// Name of the file in a dump that has them.
 pub(super) const NAME: &str = "schema/grants.jsonl";
@@ -28,8 +33,25 @@ pub(super) struct Account {
 /// All accounts with rights on this very schema, and those whose rights cannot be seen. Rights on everything are the
 /// server's business and no site's.
 pub(super) fn read(link: &mut Link, schema: &str) -> Result<(Vec<Account>, Vec<Unsaved>)> {
+    let during = || format!("list who has rights on schema {schema:?}");
     let (mut accounts, mut unsaved) = (Vec::new(), Vec::new());
-    for name in names(link, schema).during(format!("list who has rights on schema {schema:?}"))? {
+    let mut names = BTreeSet::new();
+    for grantee in grantees(link, schema).during(during())? {
+        if let Some(name) = quoted(&grantee) {
+            names.insert(name);
+        } else {
+            unsaved.push(Unsaved { what: format!("account {grantee}"), why: "it is no user".to_owned() });
+        }
+    }
+    match callers(link, schema) {
+        Ok(callers) => names.extend(callers),
+        // Whoever may not look there is shown no account but his own.
+        Err(error) if code_of(&error).is_some_and(|code| DENIED.contains(&code)) => {
+            unsaved.push(Unsaved { what: "other accounts".to_owned(), why: text_of(&error) });
+        }
+        Err(error) => return Err(error).during(during()),
+    }
+    for name in names {
         match account(link, schema, &name) {
             Ok(account) if account.grants.is_empty() => {}
             Ok(account) => accounts.push(account),
@@ -58,15 +80,21 @@ pub(super) fn give(link: &mut Link, accounts: &[Account], cx: &Cx) -> Result<()>
     Ok(())
 }
 
-/// As statements name them. Those that this user may not see are not there; then only its own are saved.
-fn names(link: &mut Link, schema: &str) -> Sql<Vec<String>> {
+/// Whoever has rights on the schema, a table or a column, as the server calls them.
+fn grantees(link: &mut Link, schema: &str) -> Sql<Vec<String>> {
     let schema = literal(schema);
     let rows = link.rows(format!(
         "SELECT grantee FROM information_schema.schema_privileges WHERE {schema} LIKE table_schema \
          UNION SELECT grantee FROM information_schema.table_privileges WHERE table_schema={schema} \
          UNION SELECT grantee FROM information_schema.column_privileges WHERE table_schema={schema} ORDER BY 1"
     ))?;
-    Ok(rows.iter().filter_map(|row| quoted(&text(row, 0))).collect())
+    Ok(rows.iter().map(|row| text(row, 0)).collect())
+}
+
+/// As statements name them: whoever has rights on a routine, which no view of `information_schema` tells.
+fn callers(link: &mut Link, schema: &str) -> Sql<Vec<String>> {
+    let rows = link.rows(format!("SELECT user, host FROM mysql.procs_priv WHERE db={}", literal(schema)))?;
+    Ok(rows.iter().map(|row| format!("{}@{}", literal(&text(row, 0)), literal(&text(row, 1)))).collect())
 }
 
 /// `'user'@'host'`, which the server prints without doubling the quotes inside.

@@ -95,6 +95,8 @@ fn attempt(spec: &MysqlSpec, cx: &Cx) -> Result<Result<Snapshot, String>> {
     let mut link = Link::open(spec, Some(&spec.schema))?;
     pin(&mut link, PATIENCE)?;
     let server = server::facts(&mut link)?;
+    // Before the transaction: the server's own tables have an engine beside which it knows no savepoints.
+    let accounts = spec.grants.then(|| grants::read(&mut link, &spec.schema)).transpose()?;
     let lock = lock_plain_tables(spec, &mut link, cx)?;
     let before = births(&mut link, &spec.schema)?;
     let (readers, held) = begin_together(spec, &mut link, cx)?;
@@ -111,13 +113,10 @@ fn attempt(spec: &MysqlSpec, cx: &Cx) -> Result<Result<Snapshot, String>> {
     }
     let mut unsaved = rights::missing(&mut link, &spec.schema)?;
     unsaved.extend(definitions.objects.unsaved.iter().cloned());
-    let accounts = if spec.grants {
-        let (accounts, unseen) = grants::read(&mut link, &spec.schema)?;
+    let accounts = accounts.map(|(accounts, unseen)| {
         unsaved.extend(unseen);
-        Some(accounts)
-    } else {
-        None
-    };
+        accounts
+    });
     Ok(Ok(Snapshot { link, readers, held, lock, moment, server, binlog, definitions, accounts, unsaved }))
 }
 

@@ -167,6 +167,34 @@ fn accounts_and_rights_come_back_if_asked_for() {
 }
 
 #[test]
+fn accounts_that_cannot_be_seen_make_the_dump_incomplete() {
+    let server = MariaDb::start();
+    server.sql(
+        "",
+        "CREATE DATABASE shop; CREATE TABLE shop.t (id INT PRIMARY KEY); CREATE PROCEDURE shop.p() SELECT 1;
+         CREATE USER clerk@localhost IDENTIFIED BY 'pw', caller@localhost IDENTIFIED BY 'pw', other@localhost IDENTIFIED BY 'pw';
+         GRANT ALL ON shop.* TO clerk@localhost; GRANT SELECT ON shop.* TO other@localhost; GRANT EXECUTE ON PROCEDURE shop.p TO caller@localhost",
+    );
+    let saved = |spec: MysqlSpec| {
+        let (shelf, summary) = collect(&*engine(spec), &Cx::silent()).expect("dump");
+        let accounts = shelf.0[std::path::Path::new("schema/grants.jsonl")].clone();
+        (String::from_utf8(accounts).expect("text"), summary.unsaved)
+    };
+    let (accounts, unsaved) = saved(MysqlSpec { grants: true, ..server.spec("shop") });
+    assert!(["clerk", "other", "caller"].iter().all(|name| accounts.contains(name)), "{accounts}");
+    assert!(unsaved.is_empty(), "{unsaved:?}");
+    server.sql("", "CREATE ROLE staff; GRANT SELECT ON shop.* TO staff");
+    let (_, unsaved) = saved(MysqlSpec { grants: true, ..server.spec("shop") });
+    assert!(
+        unsaved.iter().any(|lost| lost.what.contains("staff")),
+        "a role is not saved, and said so: {unsaved:?}"
+    );
+    let (accounts, unsaved) = saved(MysqlSpec { grants: true, ..server.spec_of("shop", "clerk", "pw") });
+    assert!(!accounts.contains("other"), "{accounts}");
+    assert!(unsaved.iter().any(|lost| lost.what.contains("accounts")), "{unsaved:?}");
+}
+
+#[test]
 fn a_zero_in_a_counting_column_comes_back_beside_converted_columns() {
     let server = MariaDb::start();
     server.sql(
