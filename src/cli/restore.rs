@@ -88,7 +88,12 @@ fn ask(session: &Session<'_>, preview: &Preview, job: &Job) -> bool {
     let mut text = Vec::new();
     // Writing to memory cannot fail.
     drop(describe(preview, job, &mut text));
-    session.output.say(String::from_utf8_lossy(&text));
+    replaces(session, &text, job)
+}
+
+/// Shows what will be, and asks whether it shall.
+pub(super) fn replaces(session: &Session<'_>, text: &[u8], job: &Job) -> bool {
+    session.output.say(String::from_utf8_lossy(text));
     session.output.confirm(&format!("replace the live site {} by this?", job.site.root.display()))
 }
 

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::args::Restore;
-use super::restore::moved;
+use super::restore::{moved, replaces};
 use super::{Done, SUCCESS, Session};
 use crate::error::Error;
 use crate::event::{Outcome, RunKind, RunState};
@@ -59,8 +59,7 @@ fn ask(session: &Session<'_>, preview: &UndoPreview, job: &Job) -> bool {
     let mut text = Vec::new();
     // Writing to memory cannot fail.
     drop(describe(preview, job, &mut text));
-    session.output.say(String::from_utf8_lossy(&text));
-    session.output.confirm(&format!("replace the live site {} by this?", job.site.root.display()))
+    replaces(session, &text, job)
 }
 
 fn describe(preview: &UndoPreview, job: &Job, out: &mut dyn Write) -> std::io::Result<()> {

@@ -3,8 +3,11 @@
 mod cut;
 mod entry;
 mod filename;
+mod former_cuts;
 mod mysql;
 mod postgres;
+mod proof;
+mod room;
 mod row_sum;
 mod sqlite;
 
@@ -78,6 +81,18 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// Whether the server's certificate must be right.
     pub verify: bool,
+}
+
+impl Tls {
+    /// What to look at when a server is there but cannot be talked to.
+    fn remedy(&self) -> &'static str {
+        if self.verify {
+            "check that the server offers TLS, that `tls.ca` signed its certificate, and that this is made out to the name or \
+             address under `host`"
+        } else {
+            "check that the server offers TLS and takes the certificate under `tls.cert`"
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

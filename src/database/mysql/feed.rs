@@ -1,6 +1,6 @@
 //! The dump as a stream of finished files in path order, with a manifest at its end that exists only if all went well.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -10,13 +10,14 @@ use super::catalog::{Store, Table};
 use super::cut::Cut;
 use super::fault::{During, is_change, text_of};
 use super::grants::{self, Account};
-use super::manifest::{self, FORMAT, FileEntry, Manifest, NAME, TableEntry};
+use super::manifest::{FORMAT, FileEntry, Manifest, NAME, TableEntry};
 use super::names::encode;
 use super::objects::{self, Object, ObjectKind};
 use super::reader::Reader;
 use super::snapshot::{Definitions, Snapshot};
 use super::{readme, server, snapshot, views};
 use crate::database::MysqlSpec;
+use crate::database::former_cuts::FormerCuts;
 use crate::dump::{DumpFile, Feed, Previous, Summary, Unsaved};
 use crate::error::{Error, Kind, Result};
 use crate::event::Cx;
@@ -29,7 +30,7 @@ pub(super) struct MysqlFeed {
     /// Tables in the order of their directories, which is not that of their names.
     waiting: VecDeque<Table>,
     /// How the dump before this one cut large tables.
-    cuts: BTreeMap<String, Cut>,
+    cuts: FormerCuts,
     reading: Option<(Rows, TableEntry)>,
     ahead: Ahead,
     definitions: VecDeque<DumpFile>,
@@ -75,8 +76,7 @@ impl MysqlFeed {
         let mut snapshot = snapshot::begin(spec, cx)?;
         let mut waiting = snapshot.definitions.tables.clone();
         waiting.sort_by_cached_key(|table| encode(&table.name));
-        let large = waiting.iter().any(|table| Cut::may_differ(table.estimate));
-        let cuts = if large { manifest::cuts(previous) } else { BTreeMap::new() };
+        let cuts = FormerCuts::of(previous, NAME, waiting.iter().map(|table| table.estimate));
         let definitions = definition_files(&snapshot.definitions, snapshot.accounts.as_deref())?;
         let manifest = empty_manifest(spec, &mut snapshot)?;
         let ahead = Ahead::new(&spec.schema, std::mem::take(&mut snapshot.readers));
@@ -257,8 +257,8 @@ impl Feed for MysqlFeed {
     }
 }
 
-fn cut_of(table: &Table, before: &BTreeMap<String, Cut>) -> Cut {
-    Cut::fit(table.integer_key, table.estimate, before.get(&table.name))
+fn cut_of(table: &Table, before: &FormerCuts) -> Cut {
+    Cut::fit(table.integer_key, table.estimate, before.get("", &table.name))
 }
 
 /// The files below `schema/`, in path order.

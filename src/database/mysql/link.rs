@@ -9,7 +9,7 @@ use mysql_async::{Conn, OptsBuilder, QueryResult, Row, TextProtocol};
 use tokio::runtime::{Builder, Runtime};
 
 use super::fault::{During, Sql, code_of};
-use crate::database::{MysqlAddress, MysqlSpec};
+use crate::database::{MysqlAddress, MysqlSpec, Tls};
 use crate::error::{Context, Error, Result};
 
 /// How long the server may take to greet us and to check the password.
@@ -207,7 +207,7 @@ fn unreachable(spec: &MysqlSpec, last: Option<(MysqlAddress, String)>) -> Error 
             SOCKETS.join(", ")
         ),
     };
-    let remedy = super::tls::remedy(spec)
-        .unwrap_or("check that the server runs and that the address in the configuration is right");
+    let usual = "check that the server runs and that the address in the configuration is right";
+    let remedy = spec.tls.as_ref().map_or(usual, Tls::remedy);
     Error::failed(text).with_remedy(remedy)
 }

@@ -8,13 +8,10 @@ use super::names::{beside, literal, qualified, quote};
 use super::row::text;
 use super::session::{Patience, pin};
 use super::{server, swap};
-use crate::database::{MysqlAddress, MysqlSpec};
+use crate::database::{MysqlAddress, MysqlSpec, room};
 use crate::dump::Shelf;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
-
-/// A restore holds the live schema and its copy; indexes come on top of what the dump has.
-const ROOM: u64 = 2;
 
 pub(super) fn run(spec: &MysqlSpec, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
     let intake = intake::read(shelf)?;
@@ -121,19 +118,5 @@ fn room(link: &mut Link, spec: &MysqlSpec, intake: &Intake) -> Result<()> {
     }
     let row = link.first("SELECT @@datadir").during("ask where the data is")?;
     let directory = row.map(|row| text(&row, 0)).unwrap_or_default();
-    // A server in a container names a directory that is not here.
-    if !std::path::Path::new(&directory).is_dir() {
-        return Ok(());
-    }
-    let space =
-        nix::sys::statvfs::statvfs(directory.as_str()).with_context(|| format!("look at {directory}"))?;
-    let free = space.blocks_available().saturating_mul(space.fragment_size());
-    let wanted = intake.manifest.bytes().saturating_mul(ROOM);
-    if free < wanted {
-        return Err(Error::failed(format!(
-            "{directory} has {free} bytes free and the copy may take {wanted}"
-        ))
-        .with_remedy("make room on the database server's disk"));
-    }
-    Ok(())
+    room::for_copy(&directory, intake.manifest.bytes())
 }

@@ -41,14 +41,3 @@ fn read(path: &Path, what: &str) -> Result<Vec<u8>> {
         Err(Error::usage(format!("{} holds no {} in PEM", path.display(), what.to_lowercase())))
     }
 }
-
-/// What to look at when a server is there but cannot be talked to.
-pub(super) fn remedy(spec: &MysqlSpec) -> Option<&'static str> {
-    let tls = spec.tls.as_ref()?;
-    Some(if tls.verify {
-        "check that the server offers TLS, that `tls.ca` signed its certificate, and that this is made out to the name or \
-         address under `host`"
-    } else {
-        "check that the server offers TLS and takes the certificate under `tls.cert`"
-    })
-}

@@ -15,6 +15,7 @@ use super::manifest::TableEntry;
 use super::reader::Reader;
 use super::session::Patience;
 use crate::database::MysqlSpec;
+use crate::database::proof::Proof;
 use crate::error::{Error, Result};
 use crate::event::{Cx, Unit};
 
@@ -67,28 +68,13 @@ fn rows(
     let table = Table { columns: entry.columns.clone(), key, ..table.clone() };
     let during = || format!("read table {:?} back", entry.name);
     let mut reader = Reader::start(link, schema, table, entry.cut).during(during())?;
-    let mut wanted = entry.files.iter();
-    let mut found = 0;
+    let mut proof = Proof::new(&entry.files, entry.rows, entry.row_sum.as_deref(), !entry.key.is_empty());
     while let Some(piece) = reader.next(link, cx)? {
         whistle.go_on()?;
-        found += piece.rows;
         told(piece.rows);
-        // Without a key the order is the server's, and only the sum can be compared.
-        if entry.key.is_empty() {
-            continue;
-        }
-        let file = wanted.next().ok_or_else(|| unequal(entry, "there are more rows than were dumped"))?;
-        if !file.path.ends_with(&piece.name) || file.rows != piece.rows || !file.matches(&piece.data) {
-            return Err(unequal(entry, &format!("{} reads differently", file.path)));
-        }
+        proof.take(&piece).map_err(|why| unequal(entry, &why))?;
     }
-    if found != entry.rows {
-        return Err(unequal(entry, &format!("there are {found} rows and there should be {}", entry.rows)));
-    }
-    if entry.key.is_empty() && reader.sum() != entry.row_sum {
-        return Err(unequal(entry, "the rows are not the same"));
-    }
-    Ok(())
+    proof.end(reader.sum().as_deref()).map_err(|why| unequal(entry, &why))
 }
 
 fn unequal(entry: &TableEntry, why: &str) -> Error {

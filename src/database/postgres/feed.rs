@@ -1,6 +1,6 @@
 //! The dump as a stream of finished files in path order, with a manifest at its end that exists only if all went well.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use super::cut::Cut;
 use super::definitions::Definitions;
 use super::fault::{During, broken, changed};
 use super::manifest::{
-    self, AFTER, BEFORE, ENGINE, FORMAT, FileEntry, Manifest, NAME, OBJECTS, SEQUENCES, TableEntry,
+    AFTER, BEFORE, ENGINE, FORMAT, FileEntry, Manifest, NAME, OBJECTS, SEQUENCES, TableEntry,
 };
 use super::names::encode;
 use super::reader::Reader;
@@ -17,6 +17,7 @@ use super::snapshot::{self, Snapshot};
 use super::table::Table;
 use super::{catalog, objects, readme};
 use crate::database::PostgresSpec;
+use crate::database::former_cuts::FormerCuts;
 use crate::dump::{DumpFile, Feed, Previous, Summary};
 use crate::error::Result;
 use crate::event::Cx;
@@ -29,7 +30,7 @@ pub(super) struct PostgresFeed {
     /// Tables in the order of their directories, which is not that of their names.
     waiting: VecDeque<Table>,
     /// How the dump before this one cut large tables.
-    cuts: BTreeMap<(String, String), Cut>,
+    cuts: FormerCuts,
     reading: Option<(Reader, PathBuf, TableEntry)>,
     definitions: VecDeque<DumpFile>,
     manifest: Manifest,
@@ -60,8 +61,7 @@ impl PostgresFeed {
         let snapshot = snapshot::begin(spec, cx)?;
         let mut waiting = snapshot.tables.clone();
         waiting.sort_by_cached_key(directory);
-        let large = waiting.iter().any(|table| Cut::may_differ(table.estimate));
-        let cuts = if large { manifest::cuts(previous) } else { BTreeMap::new() };
+        let cuts = FormerCuts::of(previous, NAME, waiting.iter().map(|table| table.estimate));
         let definitions = definition_files(&snapshot)?;
         let manifest = empty_manifest(spec, &snapshot);
         Ok(Self {
@@ -88,7 +88,7 @@ impl PostgresFeed {
                 self.manifest.tables.push(entry);
             }
             let Some(table) = self.waiting.pop_front() else { return Ok(None) };
-            let before = self.cuts.get(&(table.schema.clone(), table.name.clone()));
+            let before = self.cuts.get(&table.schema, &table.name);
             let cut = Cut::fit(table.digits, table.estimate, before);
             let sql = table.copy_out(&self.manifest.database.encoding);
             self.start(&sql, directory(&table), table, cut, cx)?;

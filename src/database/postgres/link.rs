@@ -13,7 +13,7 @@ use tokio_postgres::{Client, Config, CopyInSink, CopyOutStream, NoTls, SimpleQue
 
 use super::fault::{During, Sql, code_of, text_of};
 use super::tls;
-use crate::database::{PostgresAddress, PostgresSpec};
+use crate::database::{PostgresAddress, PostgresSpec, Tls};
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 
@@ -251,8 +251,8 @@ fn explain(spec: &PostgresSpec, database: &str, error: &tokio_postgres::Error) -
 
 fn unreachable(spec: &PostgresSpec, why: &str) -> Error {
     let place = address_text(&place(&spec.address));
-    let remedy = tls::remedy(spec)
-        .unwrap_or("check that the server runs and that the address in the configuration is right");
+    let usual = "check that the server runs and that the address in the configuration is right";
+    let remedy = spec.tls.as_ref().map_or(usual, Tls::remedy);
     Error::failed(format!("reach the database server at {place} as {:?}: {why}", spec.user))
         .with_remedy(remedy)
 }

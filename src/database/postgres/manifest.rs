@@ -1,7 +1,5 @@
 //! The last file of a dump: what all other files hold, with their hashes, and what could not be saved.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +7,7 @@ use super::cut::Cut;
 use super::settings::Settings;
 use super::table::{Column, Table};
 pub(super) use crate::database::entry::FileEntry;
-use crate::dump::{Previous, Shelf, Unsaved};
+use crate::dump::Unsaved;
 
 /// What this kind of dump is called.
 pub(in crate::database) const ENGINE: &str = "postgresql";
@@ -79,24 +77,6 @@ pub(super) struct TableEntry {
     pub row_sum: Option<String>,
     /// In the order of the rows.
     pub files: Vec<FileEntry>,
-}
-
-/// How a former dump cut its tables, by their targets' first words; empty without one, or if it was of another kind.
-pub(super) fn cuts(previous: Previous<'_>) -> BTreeMap<(String, String), Cut> {
-    #[derive(Deserialize)]
-    struct Tables {
-        tables: Vec<Named>,
-    }
-    #[derive(Deserialize)]
-    struct Named {
-        schema: String,
-        name: String,
-        cut: Cut,
-    }
-    let read =
-        |shelf: Box<dyn Shelf>| serde_json::from_slice::<Tables>(&shelf.read(NAME.as_ref()).ok()?).ok();
-    let tables = previous().and_then(read).map(|found| found.tables).unwrap_or_default();
-    tables.into_iter().map(|table| ((table.schema, table.name), table.cut)).collect()
 }
 
 impl TableEntry {

@@ -7,13 +7,10 @@ use super::link::{Link, text, truth};
 use super::names::{beside, literal};
 use super::session::pin;
 use super::snapshot::version;
-use crate::database::{PostgresAddress, PostgresSpec};
+use crate::database::{PostgresAddress, PostgresSpec, room};
 use crate::dump::Shelf;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
-
-/// A restore holds the live database and its copy; indexes come on top of what the dump has.
-const ROOM: u64 = 2;
 
 /// In the name of the database in which rights are tried.
 pub(super) const PROBE: &str = "probe";
@@ -139,15 +136,5 @@ fn room(link: &mut Link, spec: &PostgresSpec, intake: &Intake) -> Result<()> {
     // Only some users may know.
     let Ok(row) = link.first("SHOW data_directory") else { return Ok(()) };
     let directory = row.map(|row| text(&row, 0).to_owned()).unwrap_or_default();
-    // A server in a container names a directory that is not here.
-    let Ok(space) = nix::sys::statvfs::statvfs(directory.as_str()) else { return Ok(()) };
-    let free = space.blocks_available().saturating_mul(space.fragment_size());
-    let wanted = intake.manifest.bytes().saturating_mul(ROOM);
-    if free < wanted {
-        return Err(Error::failed(format!(
-            "{directory} has {free} bytes free and the copy may take {wanted}"
-        ))
-        .with_remedy("make room on the database server's disk"));
-    }
-    Ok(())
+    room::for_copy(&directory, intake.manifest.bytes())
 }

@@ -121,14 +121,3 @@ impl ServerCertVerifier for AnyCertificate {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
-
-/// What to look at when a server is there but cannot be talked to.
-pub(super) fn remedy(spec: &PostgresSpec) -> Option<&'static str> {
-    let tls = spec.tls.as_ref()?;
-    Some(if tls.verify {
-        "check that the server offers TLS, that `tls.ca` signed its certificate, and that this is made out to the name or \
-         address under `host`"
-    } else {
-        "check that the server offers TLS and takes the certificate under `tls.cert`"
-    })
-}

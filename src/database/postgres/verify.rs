@@ -12,6 +12,7 @@ use super::session::pin;
 use super::snapshot::version;
 use super::table::Table;
 use crate::database::PostgresSpec;
+use crate::database::proof::Proof;
 use crate::error::{Error, Result};
 use crate::event::Cx;
 
@@ -58,26 +59,11 @@ fn rows(link: &mut Link, sql: &str, table: Table, entry: &TableEntry, cx: &Cx) -
     let keyed = !table.key.is_empty();
     let mut reader =
         Reader::start(link, sql, table, entry.cut, cx)?.during(format!("read {} back", entry.shown()))?;
-    let mut wanted = entry.files.iter();
-    let mut found = 0;
+    let mut proof = Proof::new(&entry.files, entry.rows, entry.row_sum.as_deref(), keyed);
     while let Some(piece) = reader.next(link, cx)? {
-        found += piece.rows;
-        // Without a key the order is the server's, and only the sum can be compared.
-        if !keyed {
-            continue;
-        }
-        let file = wanted.next().ok_or_else(|| unequal(entry, "there are more rows than were dumped"))?;
-        if !file.path.ends_with(&piece.name) || file.rows != piece.rows || !file.matches(&piece.data) {
-            return Err(unequal(entry, &format!("{} reads differently", file.path)));
-        }
+        proof.take(&piece).map_err(|why| unequal(entry, &why))?;
     }
-    if found != entry.rows {
-        return Err(unequal(entry, &format!("there are {found} rows and there should be {}", entry.rows)));
-    }
-    if !keyed && reader.sum() != entry.row_sum {
-        return Err(unequal(entry, "the rows are not the same"));
-    }
-    Ok(())
+    proof.end(reader.sum().as_deref()).map_err(|why| unequal(entry, &why))
 }
 
 fn unequal(entry: &TableEntry, why: &str) -> Error {
