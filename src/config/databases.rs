@@ -1,10 +1,9 @@
 //! Reads the list of databases, each by its kind.
 
 use super::host;
-use super::read::{kind, optional};
 use super::secret::{self, Privacy};
 use super::shape::{Database, Tls};
-use super::walk::At;
+use super::walk::{At, kind, optional};
 
 pub(super) fn databases(at: &At<'_>, privacy: &Privacy) -> Option<Vec<Database>> {
     let items = at.list()?;

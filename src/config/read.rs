@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use super::databases::databases;
 use super::secret::{self, Privacy, SecretRef};
 use super::shape::{Config, Mount, Repository, Restore, Retention, Site, SiteKind, Storage};
-use super::walk::{At, Table};
+use super::walk::{At, kind, optional};
 use super::{hooks, host};
 use crate::schedule::cron::Cron;
 
@@ -60,33 +60,6 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
         zone: zone.ok()?,
         state: state?,
     })
-}
-
-/// Something is wrong and has been noted.
-pub(super) struct Noted;
-
-/// A value that may be left out.
-pub(super) fn optional<'a, T>(
-    table: &Table<'a>,
-    key: &str,
-    read: impl FnOnce(&At<'a>) -> Option<T>,
-) -> Result<Option<T>, Noted> {
-    table.get(key).map(|at| read(&at).ok_or(Noted)).transpose()
-}
-
-/// Reads `type`, which decides what else there may be.
-pub(super) fn kind<T: Clone>(
-    at: &At<'_>,
-    every_key: &[&str],
-    kinds: &[(&str, T)],
-    advice: &str,
-) -> Option<T> {
-    let chosen = at.peek(every_key)?.need("type", advice).and_then(|at| at.choice(kinds, advice));
-    if chosen.is_none() {
-        // At least say which keys no type would have.
-        at.table(every_key);
-    }
-    chosen
 }
 
 fn site(at: &At<'_>) -> Option<Site> {

@@ -217,6 +217,33 @@ impl<'a> Table<'a> {
     }
 }
 
+/// Something is wrong and has been noted.
+pub(super) struct Noted;
+
+/// A value that may be left out.
+pub(super) fn optional<'a, T>(
+    table: &Table<'a>,
+    key: &str,
+    read: impl FnOnce(&At<'a>) -> Option<T>,
+) -> Result<Option<T>, Noted> {
+    table.get(key).map(|at| read(&at).ok_or(Noted)).transpose()
+}
+
+/// Reads `type`, which decides what else there may be.
+pub(super) fn kind<T: Clone>(
+    at: &At<'_>,
+    every_key: &[&str],
+    kinds: &[(&str, T)],
+    advice: &str,
+) -> Option<T> {
+    let chosen = at.peek(every_key)?.need("type", advice).and_then(|at| at.choice(kinds, advice));
+    if chosen.is_none() {
+        // At least say which keys no type would have.
+        at.table(every_key);
+    }
+    chosen
+}
+
 /// The word that was probably meant, or else this.
 fn advice(word: &str, known: &[&str], otherwise: &str) -> String {
     closest(word, known.iter().copied())

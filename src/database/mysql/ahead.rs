@@ -6,8 +6,7 @@ use std::thread::JoinHandle;
 
 use super::catalog::{Store, Table};
 use super::cut::{Cut, Piece};
-use super::fault::During;
-use super::feed::broken;
+use super::fault::{During, broken};
 use super::link::Link;
 use super::reader::Reader;
 use crate::error::{Error, Result};

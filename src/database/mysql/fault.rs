@@ -4,7 +4,7 @@ use std::fmt;
 
 use mysql_async::{DriverError, Error as Driver};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// The driver's own result, kept as long as its error number may still decide something.
 pub(super) type Sql<T> = std::result::Result<T, Driver>;
@@ -33,6 +33,19 @@ pub(super) fn text_of(error: &Driver) -> String {
         Driver::Driver(error) => error.to_string(),
         other => other.to_string(),
     }
+}
+
+/// The error of a read that a snapshot could not serve: most often somebody changed the table meanwhile.
+pub(super) fn broken(table: &str, error: &Driver) -> Error {
+    if is_change(error) {
+        return changed(&format!("table {table:?}: {}", text_of(error)));
+    }
+    Error::failed(format!("read table {table:?}: {}", text_of(error)))
+}
+
+pub(super) fn changed(what: &str) -> Error {
+    Error::new(Kind::Changed, format!("the schema was changed while it was being dumped ({what})"))
+        .with_remedy("run the backup again when no upgrade or migration is running")
 }
 
 /// Says what was being done when the driver failed, and makes it one of ours.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::ahead::{Ahead, Coming};
 use super::catalog::{Store, Table};
 use super::cut::Cut;
-use super::fault::{During, is_change, text_of};
+use super::fault::{During, broken, changed};
 use super::grants::{self, Account};
 use super::manifest::{FORMAT, FileEntry, Manifest, NAME, TableEntry};
 use super::names::encode;
@@ -19,7 +19,7 @@ use super::{readme, server, snapshot, views};
 use crate::database::MysqlSpec;
 use crate::database::former_cuts::FormerCuts;
 use crate::dump::{DumpFile, Feed, Previous, Summary, Unsaved};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::event::Cx;
 
 pub(super) struct MysqlFeed {
@@ -51,19 +51,6 @@ enum Stage {
     Definitions,
     Manifest,
     End,
-}
-
-/// The error of a read that a snapshot could not serve: most often somebody changed the table meanwhile.
-pub(super) fn broken(table: &str, error: &mysql_async::Error) -> Error {
-    if is_change(error) {
-        return changed(&format!("table {table:?}: {}", text_of(error)));
-    }
-    Error::failed(format!("read table {table:?}: {}", text_of(error)))
-}
-
-fn changed(what: &str) -> Error {
-    Error::new(Kind::Changed, format!("the schema was changed while it was being dumped ({what})"))
-        .with_remedy("run the backup again when no upgrade or migration is running")
 }
 
 impl MysqlFeed {

@@ -5,7 +5,7 @@ use mysql_async::Row;
 use super::catalog::Table;
 use super::cut::{Cut, Cutter, Piece, RowKey};
 use super::encode;
-use super::fault::{During, Sql};
+use super::fault::{During, Sql, broken};
 use super::link::Link;
 use super::row::{bytes, number};
 use super::session;
@@ -50,7 +50,7 @@ impl Reader {
                     seen += 1;
                     piece.is_none() && seen % LOOK_EVERY != 0
                 })
-                .map_err(|error| super::feed::broken(&self.table.name, &error))?;
+                .map_err(|error| broken(&self.table.name, &error))?;
             if ended {
                 self.ended = true;
                 piece = self.cutter.end();
