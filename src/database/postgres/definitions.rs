@@ -13,8 +13,15 @@ const RESTRICT: &[u8] = b"\\restrict ";
 const UNRESTRICT: &[u8] = b"\\unrestrict ";
 
 /// Words with which `pg_dump` says that what it was about to read has just been changed.
-const CHANGES: [&str; 5] =
-    ["lock timeout", "does not exist", "cache lookup failed", "could not open relation", "could not find"];
+const CHANGES: [&str; 7] = [
+    "lock timeout",
+    "deadlock detected",
+    "concurrently",
+    "does not exist",
+    "cache lookup failed",
+    "could not open relation",
+    "could not find",
+];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Definitions {

@@ -11,8 +11,9 @@ use crate::error::{Error, Kind, Result};
 pub(super) type Sql<T> = std::result::Result<T, Driver>;
 
 /// Codes with which a server says that something is not what it was when the snapshot began: no such table, column, schema,
-/// function or object, a lock that somebody else has for too long, and its own surprise at what it finds.
-const CHANGED: [&str; 7] = ["42P01", "42703", "3F000", "42883", "42704", "55P03", "XX000"];
+/// function or object, a lock that somebody else has for too long or in the opposite order, and its own surprise at what it
+/// finds.
+const CHANGED: [&str; 8] = ["42P01", "42703", "3F000", "42883", "42704", "55P03", "40P01", "XX000"];
 
 /// The server's code (`SQLSTATE`), if it was the server that refused.
 pub(super) fn code_of(error: &Driver) -> Option<&str> {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use lifeboat::dump::{Feed, no_previous};
 use lifeboat::error::{Error, Kind};
@@ -9,7 +10,7 @@ use lifeboat::event::{Cancel, Cx};
 
 use super::mysql_faults::Failing;
 use super::postgres::engine;
-use super::{Memory, TOKEN, collect};
+use super::{Heard, Memory, TOKEN, collect};
 use crate::postgres::Postgres;
 
 fn shop() -> Postgres {
@@ -117,6 +118,27 @@ fn whatever_fails_in_the_middle_leaves_nothing_behind() {
     assert_eq!(error.kind(), Kind::Failed, "{error}");
     server.restart();
     assert_eq!(server.sql("shop", "SELECT count(*) FROM b").trim(), "2000");
+}
+
+/// A migration that holds one table and comes for the next, while `pg_dump` holds that one and waits for the first: the server
+/// ends one of the two, and if that is us, the dump begins again.
+#[test]
+fn a_deadlock_with_a_migration_makes_the_dump_begin_again() {
+    let server = shop();
+    let crossing = "BEGIN; LOCK TABLE b IN ACCESS EXCLUSIVE MODE;
+        DO $$ BEGIN LOOP EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE NOT granted); PERFORM pg_sleep(0.01); END LOOP; END $$;
+        LOCK TABLE a IN ACCESS EXCLUSIVE MODE; COMMIT";
+    let mut client = server.psql("shop");
+    let mut migration = client.args(["-c", crossing]).spawn().expect("run psql");
+    while server.sql("shop", "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'").trim() == "0"
+    {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let database = engine(server.spec("shop"));
+    let (cx, heard) = Heard::context();
+    database.begin(&no_previous, &cx).expect("begins again");
+    assert!(migration.wait().expect("wait").success(), "the migration was not the one that was ended");
+    assert!(heard.all().iter().any(|event| event.contains("attempt 2")), "{:?}", heard.all());
 }
 
 /// What only a snapshot could notice is blocked, and what is not blocked is noticed.
