@@ -1,4 +1,4 @@
-//! Reads constants and variables out of PHP source as text; nothing of it is ever executed.
+//! Reads constants and variables out of PHP source, and values that PHP serialised, as text; nothing is ever executed.
 //!
 //! The source is hostile input: every part works in linear time and bounded memory, and says "cannot tell" rather than guess.
 
@@ -7,9 +7,11 @@ mod expression;
 mod flow;
 mod literal;
 mod scan;
+mod serialized;
 mod strings;
 
 pub use definitions::{Definitions, Unreadable};
+pub use serialized::Value;
 
 /// The largest source that is looked at, in bytes; real configurations are a hundred times smaller.
 pub const MAX_SOURCE: usize = 1024 * 1024;
