@@ -11,6 +11,7 @@ mod room;
 mod row_sum;
 mod sqlite;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -176,8 +177,11 @@ pub trait Database: Send + Sync {
     /// Undoes `swap_in`, also a half done one; does nothing if `swap_in` did nothing. Harmless when called twice.
     fn swap_back(&self, copy: &SideCopy, cx: &Cx) -> Result<()>;
 
-    /// How many tables the live database has; `None` if it is not there. An error says that it does not answer.
-    fn count_tables(&self) -> Result<Option<u64>>;
+    /// The tables of the live database; `None` if it is not there. An error says that it does not answer.
+    fn tables(&self) -> Result<Option<BTreeSet<String>>>;
+
+    /// The tables of a dump, with their rows; nothing where a dump does not tell them apart.
+    fn contents(&self, shelf: &dyn Shelf) -> Result<BTreeMap<String, u64>>;
 
     /// The side copy that makes the former content of a committed swap live again when it is swapped in: it takes the
     /// kept one as it is. `None` if that is not all there any more.

@@ -47,7 +47,10 @@ impl Copies {
         for (database, copy) in &self.pairs {
             let name = database.describe();
             let expected = copy.copy.tables;
-            let found = database.count_tables().with_context(|| format!("look at the new {name}"));
+            let found = database
+                .tables()
+                .map(|found| found.map(|tables| tables.len() as u64))
+                .with_context(|| format!("look at the new {name}"));
             match found {
                 Ok(Some(found)) if found >= expected => {}
                 // What was damaged when it was set aside is damaged when it comes back.

@@ -46,7 +46,7 @@ fn present(job: &Job, touches_databases: bool, cx: &Cx) -> Result<Job> {
     let mut present = Job { databases: Vec::new(), ..job.clone() };
     for spec in &job.databases {
         let database = database::open(spec);
-        match database.count_tables() {
+        match database.tables() {
             Ok(Some(_)) => present.databases.push(spec.clone()),
             Ok(None) => cx.note(format!("{} is not there and cannot be saved", database.describe())),
             Err(error) if !touches_databases => {

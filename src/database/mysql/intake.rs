@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::grants::{self, Account};
-use super::manifest::{FORMAT, Manifest, NAME, TableEntry};
+use super::manifest::{Manifest, NAME, TableEntry};
 use super::objects::{self, Object};
 use crate::database::entry::{self, unfit};
 use crate::dump::Shelf;
@@ -23,7 +23,7 @@ pub(super) struct Intake {
 }
 
 pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
-    let manifest: Manifest = entry::manifest(shelf, NAME, FORMAT, "mysql")?;
+    let manifest: Manifest = Manifest::read(shelf)?;
     compare_lists(shelf, &manifest)?;
     let known: BTreeMap<_, _> = manifest.files.iter().map(|file| (file.path.as_str(), file)).collect();
     let get = |path: &str| match known.get(path) {

@@ -12,12 +12,12 @@ use super::{aside, server};
 use crate::database::{MysqlSpec, SideCopy};
 use crate::error::{Error, Result};
 
-pub(super) fn count(spec: &MysqlSpec) -> Result<Option<u64>> {
+pub(super) fn tables(spec: &MysqlSpec) -> Result<Option<BTreeSet<String>>> {
     let mut link = Link::open(spec, None)?;
     if !server::schema_exists(&mut link, &spec.schema)? {
         return Ok(None);
     }
-    Ok(Some(of_schema(&mut link, &spec.schema, false)?.len() as u64))
+    of_schema(&mut link, &spec.schema, false).map(Some)
 }
 
 /// The former schema has a record of what it consists of: with that it can be swapped in as a restored copy is.

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::catalog::Table;
 use super::column::Column;
 use super::cut::Cut;
+use crate::database::entry;
 pub(super) use crate::database::entry::FileEntry;
-use crate::dump::Unsaved;
+use crate::dump::{Shelf, Unsaved};
+use crate::error::Result;
 
 /// Its name sorts behind everything else, so that it cannot exist unless everything else came before.
 pub(super) const NAME: &str = "zz-manifest.json";
@@ -95,6 +97,11 @@ impl TableEntry {
 }
 
 impl Manifest {
+    /// Of a dump that says that it is whole.
+    pub(super) fn read(shelf: &dyn Shelf) -> Result<Self> {
+        entry::manifest(shelf, NAME, FORMAT, "mysql")
+    }
+
     pub(super) fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.rows).sum()
     }

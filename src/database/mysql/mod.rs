@@ -39,6 +39,7 @@ mod tls;
 mod verify;
 mod views;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub(super) use self::render::render;
@@ -104,8 +105,13 @@ impl Database for Mysql {
         swap::swap_back(&self.spec, copy, cx)
     }
 
-    fn count_tables(&self) -> Result<Option<u64>> {
-        look::count(&self.spec)
+    fn tables(&self) -> Result<Option<BTreeSet<String>>> {
+        look::tables(&self.spec)
+    }
+
+    fn contents(&self, dump: &dyn Shelf) -> Result<BTreeMap<String, u64>> {
+        let manifest = manifest::Manifest::read(dump)?;
+        Ok(manifest.tables.into_iter().map(|table| (table.name, table.rows)).collect())
     }
 
     fn revive(&self, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {

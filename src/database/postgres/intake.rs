@@ -1,6 +1,6 @@
 //! A dump read back from a shelf: refused as a whole unless every file is there with the size the manifest says.
 
-use super::manifest::{AFTER, BEFORE, ENGINE, FORMAT, Manifest, NAME, OBJECTS, SEQUENCES, TableEntry};
+use super::manifest::{AFTER, BEFORE, Manifest, NAME, OBJECTS, SEQUENCES, TableEntry};
 use super::objects::{self, LargeObject};
 use crate::database::entry::{self, unfit};
 use crate::dump::Shelf;
@@ -16,7 +16,7 @@ pub(super) struct Intake {
 }
 
 pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
-    let manifest: Manifest = entry::manifest(shelf, NAME, FORMAT, ENGINE)?;
+    let manifest: Manifest = Manifest::read(shelf)?;
     let rows = manifest.all_tables().flat_map(|table| &table.files);
     entry::compare_lists(shelf, rows.chain(&manifest.files), NAME)?;
     manifest.all_tables().try_for_each(add_up)?;

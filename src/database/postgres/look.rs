@@ -1,5 +1,7 @@
 //! What there is of a database, and what a swap kept of the one before.
 
+use std::collections::BTreeSet;
+
 use super::aside::{drop_database, find, names};
 use super::catalog;
 use super::fault::During;
@@ -8,14 +10,15 @@ use super::names::beside;
 use super::preflight::PROBE;
 use super::session::pin;
 use super::swap::is_stand_in;
+use super::table::Table;
 use crate::database::{PostgresSpec, SideCopy};
 use crate::error::{Error, Result};
 
-pub(super) fn count(spec: &PostgresSpec) -> Result<Option<u64>> {
+pub(super) fn tables(spec: &PostgresSpec) -> Result<Option<BTreeSet<String>>> {
     let mut beside = Link::open_beside(spec)?;
     pin(&mut beside)?;
     match find(&mut beside, &spec.name)? {
-        Some(_) => tables(spec, &spec.name).map(Some),
+        Some(_) => tables_of(spec, &spec.name).map(Some),
         None => Ok(None),
     }
 }
@@ -29,7 +32,7 @@ pub(super) fn revive(spec: &PostgresSpec, copy: &SideCopy, token: &str) -> Resul
         return Err(Error::failed(format!("database {:?} did not exist before that restore", copy.live))
             .with_remedy("drop it by hand if it is not wanted"));
     }
-    let tables = tables(spec, &copy.former)?;
+    let tables = tables_of(spec, &copy.former)?.len() as u64;
     Ok(Some(SideCopy { side: copy.former.clone(), tables, ..names(spec, token) }))
 }
 
@@ -45,15 +48,15 @@ pub(super) fn sweep(spec: &PostgresSpec) -> Result<()> {
     for name in
         rows.iter().map(|row| text(row, 0)).filter(|name| name.strip_prefix(begins).is_some_and(plain))
     {
-        if tables(spec, name)? == 0 {
+        if tables_of(spec, name)?.is_empty() {
             drop_database(&mut link, name)?;
         }
     }
     Ok(())
 }
 
-fn tables(spec: &PostgresSpec, database: &str) -> Result<u64> {
+fn tables_of(spec: &PostgresSpec, database: &str) -> Result<BTreeSet<String>> {
     let mut link = Link::open(spec, database)?;
     pin(&mut link)?;
-    Ok(catalog::tables(&mut link)?.len() as u64)
+    Ok(catalog::tables(&mut link)?.iter().map(Table::shown).collect())
 }

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::cut::Cut;
 use super::settings::Settings;
-use super::table::{Column, Table};
+use super::table::{Column, Table, shown};
+use crate::database::entry;
 pub(super) use crate::database::entry::FileEntry;
-use crate::dump::Unsaved;
+use crate::dump::{Shelf, Unsaved};
+use crate::error::Result;
 
 /// What this kind of dump is called.
 pub(in crate::database) const ENGINE: &str = "postgresql";
@@ -104,11 +106,16 @@ impl TableEntry {
 
     /// `shop.item`, for people.
     pub(super) fn shown(&self) -> String {
-        if self.schema.is_empty() { self.name.clone() } else { format!("{}.{}", self.schema, self.name) }
+        shown(&self.schema, &self.name)
     }
 }
 
 impl Manifest {
+    /// Of a dump that says that it is whole.
+    pub(super) fn read(shelf: &dyn Shelf) -> Result<Self> {
+        entry::manifest(shelf, NAME, FORMAT, ENGINE)
+    }
+
     /// Tables, and behind them the large objects.
     pub(super) fn all_tables(&self) -> impl Iterator<Item = &TableEntry> {
         self.tables.iter().chain(std::iter::once(&self.large_objects))

@@ -30,6 +30,7 @@ mod table;
 mod tls;
 mod verify;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub(super) use self::manifest::ENGINE;
@@ -80,8 +81,13 @@ impl Database for Postgres {
         Ok(aside::names(&self.spec, token))
     }
 
-    fn count_tables(&self) -> Result<Option<u64>> {
-        look::count(&self.spec)
+    fn tables(&self) -> Result<Option<BTreeSet<String>>> {
+        look::tables(&self.spec)
+    }
+
+    fn contents(&self, dump: &dyn Shelf) -> Result<BTreeMap<String, u64>> {
+        let manifest = manifest::Manifest::read(dump)?;
+        Ok(manifest.tables.iter().map(|table| (table.shown(), table.rows)).collect())
     }
 
     fn revive(&self, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {

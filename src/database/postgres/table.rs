@@ -15,6 +15,11 @@ pub(super) struct Column {
     pub collated: bool,
 }
 
+/// `shop.item`, for people.
+pub(super) fn shown(schema: &str, name: &str) -> String {
+    if schema.is_empty() { name.to_owned() } else { format!("{schema}.{name}") }
+}
+
 /// A table that has rows of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Table {
@@ -33,6 +38,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// `shop.item`, for people.
+    pub(super) fn shown(&self) -> String {
+        shown(&self.schema, &self.name)
+    }
+
     /// Everything but its size, which is an estimate.
     pub(super) fn shape(&self) -> Self {
         Self { estimate: 0, ..self.clone() }

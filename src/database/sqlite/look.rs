@@ -1,5 +1,6 @@
 //! What there is of a database file, and what a swap kept of the one before.
 
+use std::collections::BTreeSet;
 use std::fs::symlink_metadata;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,25 +13,25 @@ use crate::database::SideCopy;
 use crate::error::{Context, Error, Result};
 use crate::sys::fs::sibling;
 
-pub(super) fn count(path: &Path) -> Result<Option<u64>> {
+pub(super) fn tables(path: &Path) -> Result<Option<BTreeSet<String>>> {
     match path.metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.with_context(|| format!("look at {}", path.display()))?,
     };
-    tables(path).map(Some)
+    tables_of(path).map(Some)
 }
 
 /// Opened as immutable, so that no journal files come to be beside it.
-fn tables(path: &Path) -> Result<u64> {
+fn tables_of(path: &Path) -> Result<BTreeSet<String>> {
     let name: String = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let counted = || -> rusqlite::Result<i64> {
+    let listed = || -> rusqlite::Result<BTreeSet<String>> {
         let connection = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)?;
-        connection.query_row("SELECT count(*) FROM sqlite_schema WHERE type='table'", [], |row| row.get(0))
+        let mut names = connection.prepare("SELECT name FROM sqlite_schema WHERE type='table'")?;
+        names.query_map([], |row| row.get(0))?.collect()
     };
-    let count = counted().with_context(|| format!("look into {}", path.display()))?;
-    Ok(u64::try_from(count).unwrap_or_default())
+    listed().with_context(|| format!("look into {}", path.display()))
 }
 
 pub(super) fn revive(copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {
@@ -43,7 +44,7 @@ pub(super) fn revive(copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {
         return Ok(None);
     }
     // It was kept as it was, damage included.
-    let tables = tables(&former).unwrap_or_default();
+    let tables = tables_of(&former).map_or(0, |tables| tables.len() as u64);
     let names = names(Path::new(&copy.live), token);
     Ok(Some(SideCopy { side: copy.former.clone(), tables, rows: 0, ..names }))
 }

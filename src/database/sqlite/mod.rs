@@ -7,6 +7,7 @@ mod look;
 mod manifest;
 mod swap;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::{Database, SideCopy, SqliteSpec};
@@ -66,8 +67,13 @@ impl Database for Sqlite {
         swap::swap_back(copy).with_context(|| format!("put the former {} back", self.describe()))
     }
 
-    fn count_tables(&self) -> Result<Option<u64>> {
-        look::count(&self.spec.path)
+    fn tables(&self) -> Result<Option<BTreeSet<String>>> {
+        look::tables(&self.spec.path)
+    }
+
+    /// A dump consists of pages.
+    fn contents(&self, _dump: &dyn Shelf) -> Result<BTreeMap<String, u64>> {
+        Ok(BTreeMap::new())
     }
 
     fn revive(&self, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {
