@@ -32,6 +32,8 @@ pub enum Step {
     Stage,
     Fetch,
     Load,
+    /// What writes to the site is stopped.
+    Quiesce,
     SwapFiles,
     SwapDatabase,
     /// An earlier restore that was killed is put back, or finished.
@@ -42,13 +44,15 @@ pub enum Step {
     Probe,
     /// The new state is declared valid.
     Commit,
+    /// What was stopped is started again.
+    Resume,
     /// What was live gets the name under which it is kept.
     Settle,
 }
 
 impl Step {
     /// Every step of every story.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Claim,
         Self::Lock,
         Self::Mount,
@@ -64,12 +68,14 @@ impl Step {
         Self::Stage,
         Self::Fetch,
         Self::Load,
+        Self::Quiesce,
         Self::SwapFiles,
         Self::SwapDatabase,
         Self::Recover,
         Self::Rescue,
         Self::Probe,
         Self::Commit,
+        Self::Resume,
         Self::Settle,
     ];
 
@@ -90,12 +96,14 @@ impl Step {
             Self::Stage => "stage",
             Self::Fetch => "fetch",
             Self::Load => "load",
+            Self::Quiesce => "quiesce",
             Self::SwapFiles => "swap-files",
             Self::SwapDatabase => "swap-database",
             Self::Recover => "recover",
             Self::Rescue => "rescue",
             Self::Probe => "probe",
             Self::Commit => "commit",
+            Self::Resume => "resume",
             Self::Settle => "settle",
         }
     }

@@ -1,6 +1,6 @@
 //! The fold of a run's events: what has happened so far, and at the end the report.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Outcome, RunKind, Step, Unit, What};
@@ -105,6 +105,13 @@ impl RunState {
     /// Nothing is missing and nothing was left behind so far.
     pub fn is_whole(&self) -> bool {
         self.missed_count == 0 && self.stuck.is_empty() && self.steps.iter().all(|step| step.failed.is_none())
+    }
+
+    /// From when the site was stopped to when it went on, if it did.
+    pub fn downtime(&self) -> Option<SignedDuration> {
+        let last = |step: Step| self.steps.iter().rev().find(|state| state.step == step);
+        let (stopped, resumed) = (last(Step::Quiesce)?.started, last(Step::Resume)?.ended?);
+        Some(resumed.duration_since(stopped))
     }
 
     fn end(&mut self, step: Step, at: Timestamp, failed: Option<String>) {

@@ -18,7 +18,7 @@ impl Around for Job {
 
 impl Job {
     /// Those of one point, in the order of the configuration; the first that says stop is the last.
-    fn hooks_at(&self, point: &str, cx: &Cx) -> Result<()> {
+    pub(crate) fn hooks_at(&self, point: &str, cx: &Cx) -> Result<()> {
         for hook in self.hooks.iter().filter(|hook| hook.point == point) {
             hook::run(hook, &cx.state(), cx)?;
         }

@@ -33,6 +33,9 @@ pub(crate) struct Journal {
     pub(crate) safety: Option<String>,
     pub(crate) files: Option<Files>,
     pub(crate) databases: Vec<Aside>,
+    /// Hooks may have stopped what writes to the site.
+    #[serde(default)]
+    pub(crate) quiesced: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +115,7 @@ impl Journal {
             safety: None,
             files: None,
             databases: Vec::new(),
+            quiesced: false,
         }
     }
 

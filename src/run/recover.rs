@@ -84,12 +84,18 @@ pub(crate) fn put_back(job: &Job, journal: &Journal, cx: &Cx) -> Result<()> {
         return Journal::remove(&job.state);
     }
     let copies = Copies::find(job, &journal.databases, cx)?;
-    let files = journal.files.as_ref();
+    let (files, mut journal) = (journal.files.as_ref(), journal.clone());
     if journal.phase == Phase::Changing {
         copies.swap_back()?;
         files.map_or(Ok(()), Files::swap_back)?;
         // From here on there is less and less to tell from what happened.
-        journal.in_phase(Phase::Preparing).write(&job.state)?;
+        journal.phase = Phase::Preparing;
+        journal.write(&job.state)?;
+    }
+    if journal.quiesced {
+        job.hooks_at("resume", cx)?;
+        journal.quiesced = false;
+        journal.write(&job.state)?;
     }
     cx.between(Step::Recover)?;
     // Each is tried: what one server keeps us from is no reason to leave the rest.
@@ -101,6 +107,9 @@ pub(crate) fn put_back(job: &Job, journal: &Journal, cx: &Cx) -> Result<()> {
 
 /// What was live gets its lasting name and is on the list of what is set aside; then the restore is the one to undo.
 pub(crate) fn finish(job: &Job, journal: &Journal, cx: &Cx) -> Result<()> {
+    if journal.quiesced {
+        job.hooks_at("resume", cx)?;
+    }
     if let Some(files) = &journal.files {
         // Under its lasting name the list is there already.
         if files.place.exists() {

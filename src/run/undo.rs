@@ -76,6 +76,7 @@ pub fn undo(job: &Job, request: &UndoRequest<'_>, cx: &Cx) -> Result<Undone> {
         return from_snapshot(job, request, plan.preview, &plan.last, cx);
     };
     let work = run.hold(Step::Stage, || Work::begin(job, journal, cx), Work::end)?;
+    run.hold(Step::Quiesce, || work.quiesce().map(|()| work.clone()), Work::resume)?;
     let moved = run.change(
         Step::SwapFiles,
         &work,
@@ -86,6 +87,7 @@ pub fn undo(job: &Job, request: &UndoRequest<'_>, cx: &Cx) -> Result<Undone> {
     run.step(Step::Probe, || work.probe())?;
     run.step(Step::Commit, || work.commit())?;
     run.commit();
+    run.attempt(Step::Resume, || work.resume());
     run.attempt(Step::Settle, || work.settle());
 
     Ok(Undone {

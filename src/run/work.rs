@@ -66,6 +66,28 @@ impl<'a> Work<'a> {
         self.unless_committed(|journal| Copies::find(self.job, &journal.databases, &self.cx)?.discard())
     }
 
+    /// Stops what writes to the site. If it cannot all be stopped, what was is started again.
+    pub(crate) fn quiesce(&self) -> Result<()> {
+        self.alter(|journal| journal.quiesced = true);
+        self.write()?;
+        self.job.hooks_at("quiesce", &self.cx).inspect_err(|_| {
+            if let Err(error) = self.resume() {
+                self.cx.warn(error.to_string());
+            }
+        })
+    }
+
+    /// Starts again what was stopped; does nothing where nothing was.
+    pub(crate) fn resume(&self) -> Result<()> {
+        if !self.journal().quiesced {
+            return Ok(());
+        }
+        self.job.hooks_at("resume", &self.cx)?;
+        self.alter(|journal| journal.quiesced = false);
+        // If this is not on disk, it is started once more.
+        self.write()
+    }
+
     /// What is staged becomes live at these paths; `carry` moves along, as far as there is place for it. Says what was moved
     /// and what was set aside.
     pub(crate) fn swap_files(&self, paths: &[PathBuf], newer: &[String]) -> Result<Moved> {
