@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -26,6 +27,8 @@ pub(crate) struct Directory {
     /// Packs written here that no index file names yet. Writers share the lock, `discard_fresh` has it alone.
     fresh: RwLock<()>,
     unnamed: Mutex<Vec<Id>>,
+    /// Bytes that came from the storage.
+    read: AtomicU64,
 }
 
 impl Directory {
@@ -37,7 +40,18 @@ impl Directory {
             access,
             fresh: RwLock::default(),
             unnamed: Mutex::default(),
+            read: AtomicU64::new(0),
         }
+    }
+
+    /// Bytes that came from the storage so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    fn counted(&self, data: Vec<u8>) -> Bytes {
+        self.read.fetch_add(data.len() as u64, Ordering::Relaxed);
+        data.into()
     }
 
     /// After a save that failed: its packs that no index names would only fill the storage, which may be why it failed.
@@ -112,7 +126,7 @@ impl ReadBackend for Directory {
 
     fn read_full(&self, tpe: FileType, id: &Id) -> RusticResult<Bytes> {
         let path = self.path(tpe, id);
-        self.retry("read", &path, |path, _| std::fs::read(path)).map(Bytes::from)
+        self.retry("read", &path, |path, _| std::fs::read(path)).map(|data| self.counted(data))
     }
 
     fn read_partial(
@@ -132,7 +146,7 @@ impl ReadBackend for Directory {
             file.read_exact_at(&mut data, offset.into())?;
             Ok(data)
         })
-        .map(Bytes::from)
+        .map(|data| self.counted(data))
     }
 
     fn warmup_path(&self, tpe: FileType, id: &Id) -> String {

@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use rustic_core::repofile::{Node, NodeType};
 use serde::Serialize;
 
 use super::attributes::Attributes;
+use super::content::{self, From, Live};
 use super::reader::Reader;
 use crate::error::{Context, Error, Result};
 use crate::event::{Cx, Unit};
@@ -25,8 +25,6 @@ use crate::event::{Cx, Unit};
 /// Two readers keep two cores and a share busy; more only fill the memory.
 const WORKERS: usize = 2;
 const QUEUED: usize = 64;
-/// Zeroes in runs of this many bytes become holes.
-const BLOCK: usize = 4096;
 
 /// What a fetch brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,7 +32,10 @@ pub struct Fetched {
     pub files: u64,
     pub directories: u64,
     pub links: u64,
+    /// Of all files.
     pub bytes: u64,
+    /// Those of them that the live site had.
+    pub reused: u64,
 }
 
 /// Which paths below the fetched directory are wanted; directories on the way are always made.
@@ -42,8 +43,15 @@ pub(crate) type Wanted<'a> = dyn Fn(&Path, bool) -> bool + Sync + 'a;
 
 impl Reader {
     /// Fills `target`, which must not exist yet or be empty, with what is below `node`; a failure leaves nothing there. Content that is damaged or cannot be written is an error;
-    /// an owner, mode, time or attribute that cannot be set is a `Missed` event.
-    pub(crate) fn fetch(&self, node: &Node, target: &Path, wanted: &Wanted<'_>, cx: &Cx) -> Result<Fetched> {
+    /// an owner, mode, time or attribute that cannot be set is a `Missed` event. What `live` has under the same path below it
+    /// need not come from the storage.
+    pub(crate) fn fetch(
+        &self,
+        node: &Node,
+        (target, live): (&Path, Option<&Path>),
+        wanted: &Wanted<'_>,
+        cx: &Cx,
+    ) -> Result<Fetched> {
         let total = self.size_below(node, wanted)?;
         let mut ours = false;
         if node.is_dir() && !is_empty_directory(target)? {
@@ -53,10 +61,12 @@ impl Reader {
         let fetch = Fetch {
             reader: self,
             target,
+            live,
             cx,
             total,
             attributes: Attributes::new(cx),
             bytes: AtomicU64::new(0),
+            reused: AtomicU64::new(0),
             failure: Mutex::new(None),
         };
         let fetched = catch_unwind(AssertUnwindSafe(|| fetch.run(node, wanted)));
@@ -85,10 +95,12 @@ impl Reader {
 struct Fetch<'a> {
     reader: &'a Reader,
     target: &'a Path,
+    live: Option<&'a Path>,
     cx: &'a Cx,
     total: u64,
     attributes: Attributes<'a>,
     bytes: AtomicU64,
+    reused: AtomicU64,
     failure: Mutex<Option<Error>>,
 }
 
@@ -135,6 +147,7 @@ impl Fetch<'_> {
             self.attributes.set(path, node);
         }
         later.done.bytes = self.bytes.load(Ordering::Relaxed);
+        later.done.reused = self.reused.load(Ordering::Relaxed);
         self.cx.progress(later.done.bytes, Some(later.done.bytes), Unit::Bytes);
         sync_file_system(self.target)?;
         Ok(later.done)
@@ -233,76 +246,29 @@ impl Fetch<'_> {
     }
 
     fn file(&self, path: &Path, node: &Node) -> Result<()> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        let mut sparse = Sparse { file, length: 0 };
-        let mut counted = Counted { to: &mut sparse, fetch: self };
-        self.reader.write(node, &mut counted)?;
-        sparse.finish()?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        content::fill(self.reader, node, &file, self.live(path, node), &mut |from, size| {
+            self.took(from, size)
+        })?;
         self.attributes.set(path, node);
         Ok(())
     }
-}
 
-/// Reports progress as bytes arrive, and stops between two blobs.
-struct Counted<'a, 'b> {
-    to: &'a mut Sparse,
-    fetch: &'a Fetch<'b>,
-}
-
-impl Write for Counted<'_, '_> {
-    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-        if self.fetch.cx.is_cancelled() {
-            return Err(std::io::Error::other("cancelled"));
-        }
-        self.to.write_all(data)?;
-        let done = self.fetch.bytes.fetch_add(data.len() as u64, Ordering::Relaxed) + data.len() as u64;
-        self.fetch.cx.progress(done, Some(self.fetch.total), Unit::Bytes);
-        Ok(data.len())
+    /// What is live in the place that `path` is to take.
+    fn live(&self, path: &Path, node: &Node) -> Option<Live> {
+        Live::open(&self.live?.join(path.strip_prefix(self.target).ok()?), node)
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    /// Reports progress as bytes arrive, and stops between two blobs.
+    fn took(&self, from: From, size: u64) -> Result<()> {
+        self.cx.go_on()?;
+        if from == From::Live {
+            self.reused.fetch_add(size, Ordering::Relaxed);
+        }
+        let done = self.bytes.fetch_add(size, Ordering::Relaxed) + size;
+        self.cx.progress(done, Some(self.total), Unit::Bytes);
         Ok(())
     }
-}
-
-/// A new file in which blocks of zeroes take no space.
-struct Sparse {
-    file: File,
-    length: u64,
-}
-
-impl Sparse {
-    fn finish(self) -> std::io::Result<()> {
-        self.file.set_len(self.length)
-    }
-}
-
-impl Write for Sparse {
-    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
-        // Runs of blocks that are alike in being zero or not are written or skipped as one.
-        let mut rest = data;
-        while !rest.is_empty() {
-            let zero = is_zero(&rest[..rest.len().min(BLOCK)]);
-            let run = rest.chunks(BLOCK).take_while(|block| is_zero(block) == zero).map(<[u8]>::len).sum();
-            let (now, later) = rest.split_at(run);
-            if zero {
-                self.file.seek(SeekFrom::Current(i64::try_from(run).map_err(std::io::Error::other)?))?;
-            } else {
-                self.file.write_all(now)?;
-            }
-            self.length += run as u64;
-            rest = later;
-        }
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
-    }
-}
-
-fn is_zero(block: &[u8]) -> bool {
-    block.iter().all(|byte| *byte == 0)
 }
 
 fn is_empty_directory(path: &Path) -> Result<bool> {

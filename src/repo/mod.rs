@@ -9,6 +9,7 @@ mod backend;
 mod cache;
 mod check;
 mod compare;
+mod content;
 mod entry;
 mod fetch;
 mod gate;
@@ -161,6 +162,11 @@ impl Repo {
 
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// What was read from the storage since the repository was opened.
+    pub fn bytes_read(&self) -> u64 {
+        self.backend.bytes_read()
     }
 
     /// Takes a lock that restic and other agents honour.

@@ -90,7 +90,8 @@ impl<'a> Plan<'a> {
     }
 
     pub(crate) fn fetch(&self, tree: &Path, cx: &Cx) -> Result<Fetched> {
-        self.files.as_ref().map_or(Ok(Fetched::default()), |files| files.fetch(&self.reader, tree, cx))
+        let places = (tree, Some(&*self.job.site.root));
+        self.files.as_ref().map_or(Ok(Fetched::default()), |files| files.fetch(&self.reader, places, cx))
     }
 
     /// What takes its place in the live tree, relative to the root.

@@ -72,6 +72,7 @@ fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored
     )?;
     let fetched = run.step(Step::Fetch, || plan.fetch(&work.tree(), cx))?;
     run.change(Step::Load, &work, |work| work.load(&plan.databases, cx), Work::discard)?;
+    run.hold(Step::Quiesce, || work.quiesce().map(|()| work.clone()), Work::resume)?;
     let moved = run.change(
         Step::SwapFiles,
         &work,
@@ -82,6 +83,7 @@ fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored
     run.step(Step::Probe, || work.probe())?;
     run.step(Step::Commit, || work.commit())?;
     run.commit();
+    run.attempt(Step::Resume, || work.resume());
     run.attempt(Step::Settle, || work.settle());
 
     Ok(Restored {
@@ -114,7 +116,7 @@ fn elsewhere(job: &Job, request: &RestoreRequest<'_>, target: &Path, cx: &Cx) ->
     if request.dry_run {
         return Ok(Restored::preview(preview));
     }
-    let fetched = run.step(Step::Fetch, || selection.fetch(&reader, target, cx))?;
+    let fetched = run.step(Step::Fetch, || selection.fetch(&reader, (target, None), cx))?;
 
     Ok(Restored { fetched, dry_run: false, ..Restored::preview(preview) })
 }

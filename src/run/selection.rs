@@ -68,8 +68,14 @@ impl Selection {
         reader.size_below(&self.node, &|path, is_dir| self.wants(path, is_dir))
     }
 
-    pub(crate) fn fetch(&self, reader: &Reader, target: &Path, cx: &Cx) -> Result<Fetched> {
-        reader.fetch(&self.node, target, &|path, is_dir| self.wants(path, is_dir), cx)
+    /// `live` is what has the place now that the files of `target` are to take.
+    pub(crate) fn fetch(
+        &self,
+        reader: &Reader,
+        (target, live): (&Path, Option<&Path>),
+        cx: &Cx,
+    ) -> Result<Fetched> {
+        reader.fetch(&self.node, (target, live), &|path, is_dir| self.wants(path, is_dir), cx)
     }
 
     /// A link on the way to a wanted path could lead out of the site: known before anything is fetched.
