@@ -128,7 +128,7 @@ pub(super) struct Snapshots {
 pub(super) struct Restore {
     /// The moment to go back to: '2026-11-20 03:00', RFC 3339, 'yesterday 03:00', latest, or a snapshot's id. The newest
     /// complete snapshot at or before it is taken
-    #[arg(long, value_name = "TIME|ID", required_unless_present_any = ["discard_former", "undo"])]
+    #[arg(long, value_name = "TIME|ID", required_unless_present_any = ["discard_former", "undo", "plan_id"])]
     pub(super) at: Option<String>,
     /// Into this new directory instead of the site itself: files and dumps
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["files", "database"])]
@@ -152,14 +152,17 @@ pub(super) struct Restore {
     /// Do not save the present state first
     #[arg(long, conflicts_with = "to")]
     pub(super) no_safety: bool,
-    /// Say what would change, and change nothing
-    #[arg(long)]
+    /// Say what would change and about how long it would take, and change nothing
+    #[arg(long, visible_alias = "plan")]
     pub(super) dry_run: bool,
+    /// Do, without a question, just what this plan said (`--plan` gives the id), or nothing if the site has changed since
+    #[arg(long, value_name = "ID", conflicts_with_all = ["at", "to", "files", "database", "include", "keep_newer", "no_safety", "undo", "dry_run"])]
+    pub(super) plan_id: Option<String>,
     /// Do not ask
     #[arg(short, long)]
     pub(super) yes: bool,
     /// Remove what earlier restores set aside: the files and tables that were live before them
-    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "include", "keep_newer", "no_safety", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "include", "keep_newer", "no_safety", "dry_run", "plan_id"])]
     pub(super) discard_former: bool,
 }
 

@@ -153,6 +153,7 @@ fn restore(session: &Session<'_>, job: &Job, moment: &str) -> Result<Restored> {
         keep_newer: Vec::new(),
         safety: true,
         dry_run: false,
+        plan: None,
         confirm: &|_| true,
     };
     run::execute(RunKind::Restore, job, "demo", &cx, || {

@@ -173,3 +173,13 @@ pub(super) fn bytes(count: u64) -> String {
 pub(super) fn count(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", indicatif::HumanCount(number), if number == 1 { "" } else { "s" })
 }
+
+/// `0.04 s`, `12 s`, `5 min`, `1.5 h`.
+pub(super) fn duration(seconds: f64) -> String {
+    match seconds {
+        short if short < 10.0 => format!("{short:.2} s"),
+        seconds if seconds < 100.0 => format!("{seconds:.0} s"),
+        long if long < 5400.0 => format!("{:.0} min", long / 60.0),
+        hours => format!("{:.1} h", hours / 3600.0),
+    }
+}

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::args::Restore;
 use super::browse::{mark, name};
-use super::output::{bytes, count};
+use super::output::{bytes, count, duration, printable};
 use super::{Done, SUCCESS, Session, undo};
 use crate::error::{Error, Result};
 use crate::event::{Outcome, RunKind, RunState};
 use crate::repo::ChangeKind;
-use crate::run::{self, Job, Listing, Preview, RestoreRequest, Restored, Target};
+use crate::run::{self, DatabasePlan, Job, Listing, Preview, RestoreRequest, Restored, Target};
 use crate::schedule::Wanted;
 
 /// Paths shown before "and N more".
@@ -25,6 +25,9 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
     if args.undo {
         return undo::undo(session, args);
     }
+    if let Some(id) = &args.plan_id {
+        return planned(session, args, id);
+    }
     let job = job_for(session, args)?;
     let at = args.at.as_deref().unwrap_or("latest");
     let wanted = Wanted::parse(at, jiff::Timestamp::now(), &job.zone)?;
@@ -36,6 +39,7 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
         keep_newer: args.keep_newer.clone(),
         safety: !args.no_safety,
         dry_run: args.dry_run,
+        plan: None,
         confirm: &confirm,
     };
     if matches!(request.target, Target::InPlace { .. })
@@ -46,16 +50,47 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
         return Err(Error::usage("a restore in place replaces the live site and nobody can be asked here")
             .with_remedy("look at it with `--dry-run`, then give `--yes`"));
     }
+    carry_out(session, args, &job, &request)
+}
+
+/// What was looked at is done without another question.
+fn planned(session: &Session<'_>, args: &Restore, id: &str) -> Done {
+    let plan = run::saved_plan(&session.any_job()?, id)?;
+    let job = if plan.databases {
+        session.config()?.job_to_restore().map(|job| session.patient(job))
+    } else {
+        session.any_job()
+    }?;
+    let request = RestoreRequest {
+        wanted: Wanted::Id(plan.snapshot),
+        target: Target::InPlace { files: plan.files, databases: plan.databases },
+        include: plan.include,
+        keep_newer: plan.keep_newer,
+        safety: plan.safety,
+        dry_run: false,
+        plan: Some(id.to_owned()),
+        confirm: &|_| true,
+    };
+    carry_out(session, args, &job, &request)
+}
+
+fn carry_out(session: &Session<'_>, args: &Restore, job: &Job, request: &RestoreRequest<'_>) -> Done {
     let cx = session.cx();
-    let (result, state) = run::execute(RunKind::Restore, &job, "manual", &cx, || {
-        run::restore(&job, &request, &cx).map(|done| (done, None))
+    let (result, state) = run::execute(RunKind::Restore, job, "manual", &cx, || {
+        run::restore(job, request, &cx).map(|done| (done, None))
     });
     let restored = result?;
     let code = state.outcome.map_or(SUCCESS, Outcome::exit_code);
     session.output.result(code, &Document { restored: &restored, run: &state }, |out| {
         if restored.dry_run {
-            describe(&restored.preview, &job, out)?;
-            return writeln!(out, "nothing was changed");
+            describe(&restored.preview, job, out)?;
+            writeln!(out, "nothing was changed")?;
+            return restored.preview.plan.as_ref().map_or(Ok(()), |id| {
+                writeln!(
+                    out,
+                    "`lifeboat restore --plan-id {id}` does just this, as long as the site stays as it is"
+                )
+            });
         }
         tell(&restored, &state, args, out)
     })
@@ -129,21 +164,59 @@ fn describe(preview: &Preview, job: &Job, out: &mut dyn Write) -> std::io::Resul
         )?;
         list(&preview.aside, out)?;
     }
-    for (database, rows) in &preview.databases {
-        writeln!(out, "database: {database}, {} in the snapshot", count(*rows, "row"))?;
+    for database in &preview.databases {
+        describe_database(database, out)?;
     }
-    writeln!(out, "{} to fetch", bytes(preview.bytes))
+    let guess =
+        if preview.time.measured { "" } else { ", a guess: no restore was measured on this node yet" };
+    writeln!(
+        out,
+        "{} of files, {} of them from the storage; about {}{guess}",
+        bytes(preview.bytes),
+        bytes(preview.fetch),
+        duration(preview.time.seconds)
+    )
+}
+
+fn describe_database(plan: &DatabasePlan, out: &mut dyn Write) -> std::io::Result<()> {
+    let of_kind = |kind| plan.tables.iter().filter(move |table| table.kind == kind);
+    writeln!(out, "database: {}, {} in the snapshot", plan.database, count(plan.rows, "row"))?;
+    if plan.tables.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "tables: {} to bring back, {} to replace, {} to set aside",
+        of_kind(ChangeKind::Added).count(),
+        of_kind(ChangeKind::Changed).count(),
+        of_kind(ChangeKind::Removed).count()
+    )?;
+    for table in plan.tables.iter().take(SHOWN) {
+        let rows = table.rows.map(|rows| format!(", {}", count(rows, "row"))).unwrap_or_default();
+        writeln!(out, "  {} {}{rows}", mark(table.kind), printable(&table.name))?;
+    }
+    match plan.tables.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more"),
+    }
 }
 
 fn tell(restored: &Restored, state: &RunState, args: &Restore, out: &mut dyn Write) -> std::io::Result<()> {
     let fetched = restored.fetched;
     writeln!(
         out,
-        "restored snapshot {}: {}, {}",
+        "restored snapshot {}: {}, {}{}",
         restored.preview.snapshot.short_id(),
         count(fetched.files, "file"),
-        bytes(fetched.bytes)
+        bytes(fetched.bytes),
+        match fetched.reused {
+            0 => String::new(),
+            reused => format!(", {} of them taken from the live site", bytes(reused)),
+        }
     )?;
+    if let Some(seconds) = restored.downtime_seconds {
+        writeln!(out, "the site stood still for {}", duration(seconds))?;
+    }
     for copy in &restored.databases {
         writeln!(
             out,

@@ -107,6 +107,12 @@ impl RunState {
         self.missed_count == 0 && self.stuck.is_empty() && self.steps.iter().all(|step| step.failed.is_none())
     }
 
+    /// How long a step took that is at its end; the last one, if there were several.
+    pub fn took(&self, step: Step) -> Option<SignedDuration> {
+        let state = self.steps.iter().rev().find(|state| state.step == step)?;
+        Some(state.ended?.duration_since(state.started))
+    }
+
     /// From when the site was stopped to when it went on, if it did.
     pub fn downtime(&self) -> Option<SignedDuration> {
         let last = |step: Step| self.steps.iter().rev().find(|state| state.step == step);

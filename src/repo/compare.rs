@@ -76,8 +76,15 @@ impl Reader {
         }
     }
 
-    /// From the live tree at `root` to what the snapshot has below `node`: what a restore in place would do.
-    pub fn diff_live(&self, root: &Path, exclude: &[String], node: &Node, cx: &Cx) -> Result<Changes> {
+    /// From the live tree at `root` to what the snapshot has below `node`, as far as it is covered: what a restore in place
+    /// would do.
+    pub fn diff_live(
+        &self,
+        (root, exclude): (&Path, &[String]),
+        node: &Node,
+        covers: &dyn Fn(&Path) -> bool,
+        cx: &Cx,
+    ) -> Result<Changes> {
         let mut live = BTreeMap::new();
         if symlink_metadata(root).is_ok() {
             // A live file that cannot be read is missing from this comparison, not from what is restored.
@@ -86,6 +93,7 @@ impl Reader {
                 cx.go_on()?;
                 if let Ok(relative) = found.path.strip_prefix(root)
                     && !relative.as_os_str().is_empty()
+                    && covers(relative)
                 {
                     live.insert(relative.to_owned(), found.node);
                 }
@@ -94,6 +102,9 @@ impl Reader {
         let mut changes = Changes::default();
         for item in self.below(node)? {
             let (path, wanted) = item?;
+            if !covers(&path) {
+                continue;
+            }
             let present = live.remove(&path).map(|node| (path.clone(), node));
             note_live(&mut changes, present, (path, wanted));
         }

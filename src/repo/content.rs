@@ -52,15 +52,15 @@ pub(crate) fn fill(
     reader: &Reader,
     node: &Node,
     file: &File,
-    live: Option<Live>,
+    live: Option<&Live>,
     took: &mut dyn FnMut(From, u64) -> Result<()>,
 ) -> Result<()> {
     // Where the file system can, both files share their blocks, and only what differs is written.
-    let shared = live.as_ref().is_some_and(|live| rustix::fs::ioctl_ficlone(file, &live.0).is_ok());
+    let shared = live.is_some_and(|live| rustix::fs::ioctl_ficlone(file, &live.0).is_ok());
     let mut offset = 0;
     for id in node.content.iter().flatten() {
         // What was shared is ours now: nobody else can alter it after it was compared.
-        let known = if shared { Some(file) } else { live.as_ref().map(|live| &live.0) };
+        let known = if shared { Some(file) } else { live.map(|live| &live.0) };
         let (data, from) = match known.and_then(|known| blob_of(reader, known, offset, id)) {
             Some(data) => (data, From::Live),
             None => (reader.blob(id)?.to_vec(), From::Repository),

@@ -247,7 +247,7 @@ impl Fetch<'_> {
 
     fn file(&self, path: &Path, node: &Node) -> Result<()> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        content::fill(self.reader, node, &file, self.live(path, node), &mut |from, size| {
+        content::fill(self.reader, node, &file, self.live(path, node).as_ref(), &mut |from, size| {
             self.took(from, size)
         })?;
         self.attributes.set(path, node);

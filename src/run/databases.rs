@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use super::Job;
 use super::journal::{Aside, Journal, Phase};
+use super::request::{DatabasePlan, TablePlan};
 use crate::database::{self, Database, SideCopy};
 use crate::dump::{Feed, Shelf};
 use crate::error::{Context, Error, Result};
 use crate::event::{Cx, Step};
-use crate::repo::{Dump, Manifest, Reader, Repo, Snapshot};
+use crate::repo::{ChangeKind, Dump, Manifest, Reader, Repo, Snapshot};
 
 /// Fixes the moment of each database; the dumps themselves are read while the snapshot is saved.
 pub(crate) fn begin_all(job: &Job, repo: &Repo, cx: &Cx) -> Result<Vec<(PathBuf, Box<dyn Feed>)>> {
@@ -53,6 +54,26 @@ struct Pair {
     rows: u64,
 }
 
+impl Pair {
+    fn plan(&self) -> Result<DatabasePlan> {
+        let live = self.database.tables()?.unwrap_or_default();
+        let dumped = self.database.contents(&self.dump)?;
+        let mut tables: Vec<_> = dumped
+            .iter()
+            .map(|(name, rows)| {
+                let kind = if live.contains(name) { ChangeKind::Changed } else { ChangeKind::Added };
+                TablePlan { kind, name: name.clone(), rows: Some(*rows) }
+            })
+            .collect();
+        if !dumped.is_empty() {
+            let gone = live.into_iter().filter(|name| !dumped.contains_key(name));
+            tables.extend(gone.map(|name| TablePlan { kind: ChangeKind::Removed, name, rows: None }));
+            tables.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Ok(DatabasePlan { database: self.database.describe(), rows: self.rows, tables })
+    }
+}
+
 impl Databases {
     /// Finds each database's dump. A database without one, or a dump without a database, is an error: half a site is no site.
     pub(crate) fn find(job: &Job, manifest: &Manifest, reader: &Reader, snapshot: &Snapshot) -> Result<Self> {
@@ -83,9 +104,9 @@ impl Databases {
         Ok(Self { pairs })
     }
 
-    /// What each is called, and how many rows it will have.
-    pub(crate) fn describe(&self) -> Vec<(String, u64)> {
-        self.pairs.iter().map(|pair| (pair.database.describe(), pair.rows)).collect()
+    /// What will become of each.
+    pub(crate) fn plan(&self) -> Result<Vec<DatabasePlan>> {
+        self.pairs.iter().map(Pair::plan).collect()
     }
 
     /// Rights are tried by making something on the servers: announced, so that it does not outlive a crash.

@@ -8,6 +8,7 @@ use nix::sys::statvfs::statvfs;
 use super::databases::Databases;
 use super::journal::{Files, Journal};
 use super::newer;
+use super::pace::Pace;
 use super::request::{Preview, RestoreRequest, Target};
 use super::selection::Selection;
 use super::{Job, choose};
@@ -49,12 +50,11 @@ impl<'a> Plan<'a> {
         let mut excluded = job.excluded();
         excluded.extend(manifest.exclude.iter().cloned());
         let bytes = files.as_ref().map_or(Ok(0), |files| files.bytes(&reader))?;
-        let changes = match &files {
-            Some(files) if files.is_whole() => {
-                Some(reader.diff_live(&job.site.root, &excluded, files.node(), cx)?)
-            }
-            _ => None,
+        let compare = |files: &Selection| {
+            let covers = |path: &Path| files.covers(path);
+            reader.diff_live((&job.site.root, &excluded), files.node(), &covers, cx)
         };
+        let changes = files.as_ref().map(compare).transpose()?;
         if let (Some(_), Some(beside)) = (&files, job.site.root.parent()) {
             space(beside, bytes)?;
         }
@@ -62,11 +62,15 @@ impl<'a> Plan<'a> {
             Some(changes) => newer::foresee(&job.site.root, changes, &request.keep_newer)?,
             None => Default::default(),
         };
+        let databases_plan = databases.plan()?;
+        let rows = databases_plan.iter().map(|database| database.rows).sum();
         let preview = Preview {
+            fetch: changes.as_ref().map_or(bytes, |changes| changes.bytes),
             files: changes,
             carried,
             aside,
-            databases: databases.describe(),
+            databases: databases_plan,
+            time: Pace::of(job).estimate(bytes, rows),
             ..Preview::of(snapshot, bytes)
         };
         Ok(Self { preview, databases, job, reader, files, excluded })

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::newer::Listing;
-use crate::repo::{Changes, Snapshot};
+use super::pace::Estimate;
+use crate::repo::{ChangeKind, Changes, Snapshot};
 use crate::schedule::Wanted;
 
 /// What is asked of one restore.
@@ -19,6 +20,8 @@ pub struct RestoreRequest<'a> {
     /// Save what is live first, as a snapshot of its own.
     pub safety: bool,
     pub dry_run: bool,
+    /// Do what this plan says, or nothing.
+    pub plan: Option<String>,
     /// Asked once before anything is changed; `false` cancels.
     pub confirm: &'a dyn Fn(&Preview) -> bool,
 }
@@ -36,26 +39,52 @@ pub enum Target {
 #[derive(Clone, Debug, Serialize)]
 pub struct Preview {
     pub snapshot: Snapshot,
-    /// Differences between the live files and the snapshot's, if the whole site's files are restored in place.
+    /// Under what id this was kept, if it was asked for and not done.
+    pub plan: Option<String>,
+    /// Differences between the live files and the snapshot's, as far as they are restored in place.
     pub files: Option<Changes>,
     /// Live files that are not in the snapshot: those that move along, and those that are set aside.
     pub carried: Listing,
     pub aside: Listing,
-    /// Names and row counts of the databases that will be replaced.
-    pub databases: Vec<(String, u64)>,
-    /// Bytes of the files to fetch.
+    /// The databases that will be replaced.
+    pub databases: Vec<DatabasePlan>,
+    /// Of the restored files.
     pub bytes: u64,
+    /// Those that must come from the storage, because nothing live has the size and time of theirs. Databases come on top.
+    pub fetch: u64,
+    pub time: Estimate,
+}
+
+/// What becomes of one database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DatabasePlan {
+    pub database: String,
+    pub rows: u64,
+    /// In the order of their names; nothing for a kind of dump that does not tell tables apart.
+    pub tables: Vec<TablePlan>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TablePlan {
+    /// `removed`: it is set aside with the others that are live now, and nothing takes its place.
+    pub kind: ChangeKind,
+    pub name: String,
+    /// In the snapshot.
+    pub rows: Option<u64>,
 }
 
 impl Preview {
     pub(crate) fn of(snapshot: Snapshot, bytes: u64) -> Self {
         Self {
             snapshot,
+            plan: None,
             files: None,
             carried: Listing::default(),
             aside: Listing::default(),
             databases: Vec::new(),
             bytes,
+            fetch: bytes,
+            time: Estimate { seconds: 0.0, measured: false },
         }
     }
 }

@@ -11,7 +11,7 @@ use super::request::{Preview, RestoreRequest, Target};
 use super::scope::Run;
 use super::selection::Selection;
 use super::work::Work;
-use super::{Job, claim_site, open, recover, rescue};
+use super::{Job, claim_site, open, pace, plans, recover, rescue};
 use crate::database::SideCopy;
 use crate::error::{Error, Result};
 use crate::event::{Cx, Step};
@@ -24,6 +24,10 @@ pub struct Restored {
     /// Only a preview: nothing was changed.
     pub dry_run: bool,
     pub fetched: Fetched,
+    /// Bytes that were read from the storage until all files were there: index and directories, and what was not live.
+    pub from_storage: u64,
+    /// From when the site was stopped to when it went on.
+    pub downtime_seconds: Option<f64>,
     /// The snapshot of what was live before.
     pub safety: Option<String>,
     /// Where the former files are.
@@ -54,9 +58,12 @@ fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored
     let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
     let plan = run.step(Step::Preflight, || Plan::make(job, request, &opened.repo, cx))?;
     if request.dry_run {
-        return Ok(Restored::preview(plan.preview));
+        let id = plans::keep(job, request, &plan.preview)?;
+        return Ok(Restored::preview(Preview { plan: Some(id), ..plan.preview }));
     }
-    if !(request.confirm)(&plan.preview) {
+    if let Some(id) = &request.plan {
+        run.step(Step::Preflight, || plans::must_be(id, request, &plan.preview))?;
+    } else if !(request.confirm)(&plan.preview) {
         return Err(Error::cancelled());
     }
     let safety = if request.safety {
@@ -71,6 +78,7 @@ fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored
         Work::end,
     )?;
     let fetched = run.step(Step::Fetch, || plan.fetch(&work.tree(), cx))?;
+    let from_storage = opened.repo.bytes_read();
     run.change(Step::Load, &work, |work| work.load(&plan.databases, cx), Work::discard)?;
     run.hold(Step::Quiesce, || work.quiesce().map(|()| work.clone()), Work::resume)?;
     let moved = run.change(
@@ -85,9 +93,14 @@ fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored
     run.commit();
     run.attempt(Step::Resume, || work.resume());
     run.attempt(Step::Settle, || work.settle());
+    if let Err(error) = pace::learn(job, &cx.state(), fetched.bytes, &work.copies()) {
+        cx.warn(format!("how long this took is not remembered: {error}"));
+    }
 
     Ok(Restored {
         fetched,
+        from_storage,
+        downtime_seconds: cx.state().downtime().map(|time| time.as_secs_f64()),
         safety,
         kept: work.kept(),
         carried: moved.carried,
@@ -118,7 +131,12 @@ fn elsewhere(job: &Job, request: &RestoreRequest<'_>, target: &Path, cx: &Cx) ->
     }
     let fetched = run.step(Step::Fetch, || selection.fetch(&reader, (target, None), cx))?;
 
-    Ok(Restored { fetched, dry_run: false, ..Restored::preview(preview) })
+    Ok(Restored {
+        fetched,
+        from_storage: opened.repo.bytes_read(),
+        dry_run: false,
+        ..Restored::preview(preview)
+    })
 }
 
 impl Restored {
@@ -127,6 +145,8 @@ impl Restored {
             preview,
             dry_run: true,
             fetched: Fetched::default(),
+            from_storage: 0,
+            downtime_seconds: None,
             safety: None,
             kept: None,
             carried: Listing::default(),

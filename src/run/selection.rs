@@ -56,6 +56,11 @@ impl Selection {
         self.part.as_ref().is_none_or(|part| part.wanted.contains(path))
     }
 
+    /// Whether what is live here is replaced.
+    pub(crate) fn covers(&self, path: &Path) -> bool {
+        self.part.as_ref().is_none_or(|part| part.tops.iter().any(|top| path.starts_with(top)))
+    }
+
     pub(crate) fn node(&self) -> &Node {
         &self.node
     }

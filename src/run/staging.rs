@@ -76,6 +76,9 @@ impl Files {
             if !path.as_os_str().is_empty() {
                 self.note_time(path)?;
             }
+            if let Some(time) = live.time()? {
+                self.times.push((path.as_path().into(), time));
+            }
             self.swaps.push(Swap { path: path.as_path().into(), kind });
         }
         for path in carry {

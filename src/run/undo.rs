@@ -181,6 +181,7 @@ fn from_snapshot(
         keep_newer: request.keep_newer.clone(),
         safety: request.safety,
         dry_run: false,
+        plan: None,
         confirm: &|_| true,
     };
     let restored = restore(job, &request, cx).context("undo from the safety snapshot")?;

@@ -175,6 +175,7 @@ impl<'a> Work<'a> {
 
     /// What was live gets its lasting names, and the journal its end.
     pub(crate) fn settle(&self) -> Result<()> {
+        self.resume()?;
         recover::finish(self.job, &self.journal(), &self.cx)
     }
 

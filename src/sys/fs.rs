@@ -104,20 +104,44 @@ impl Spot {
             .with_context(|| format!("set the time of the directory of {}", self.shown.display()))
     }
 
+    /// When the directory of this name was last changed; `None` if what is here is no directory.
+    pub fn time(&self) -> Result<Option<(i64, i64)>> {
+        match fstatat(&self.directory, self.name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(found) if found.st_mode & nix::libc::S_IFMT == nix::libc::S_IFDIR => {
+                Ok(Some((found.st_mtime, found.st_mtime_nsec)))
+            }
+            Ok(_) | Err(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("look at {}", self.shown.display())),
+        }
+    }
+
+    /// XFS gives a directory that moves a new time, because it notes there what is above.
+    fn keep_time(&self, time: Option<(i64, i64)>) -> Result<()> {
+        let Some((seconds, nanoseconds)) = time else { return Ok(()) };
+        let (keep, time) = (TimeSpec::UTIME_OMIT, TimeSpec::new(seconds, nanoseconds));
+        utimensat(&self.directory, self.name.as_os_str(), &keep, &time, UtimensatFlags::NoFollowSymlink)
+            .with_context(|| format!("set the time of {}", self.shown.display()))
+    }
+
     /// Both change places in one step (`renameat2` with `RENAME_EXCHANGE`). Call `sync` on both afterwards.
     pub fn exchange(&self, other: &Self) -> Result<()> {
+        let (time, other_time) = (self.time()?, other.time()?);
         self.renameat(other, RenameFlags::RENAME_EXCHANGE)
-            .with_context(|| format!("exchange {} and {}", self.shown.display(), other.shown.display()))
+            .with_context(|| format!("exchange {} and {}", self.shown.display(), other.shown.display()))?;
+        other.keep_time(time)?;
+        self.keep_time(other_time)
     }
 
     /// Moves to a name that is free. Call `sync` on both afterwards.
     pub fn rename(&self, to: &Self) -> Result<()> {
+        let time = self.time()?;
         let renamed = match self.renameat(to, RenameFlags::RENAME_NOREPLACE) {
             // Some network file systems know only the plain rename.
             Err(Errno::EINVAL) if !to.exists()? => self.renameat(to, RenameFlags::empty()),
             other => other,
         };
-        renamed.with_context(|| format!("rename {} to {}", self.shown.display(), to.shown.display()))
+        renamed.with_context(|| format!("rename {} to {}", self.shown.display(), to.shown.display()))?;
+        to.keep_time(time)
     }
 
     fn renameat(&self, to: &Self, flags: RenameFlags) -> nix::Result<()> {

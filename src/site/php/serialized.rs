@@ -80,7 +80,9 @@ impl Value {
         match self {
             Self::Text(text) => change(text),
             Self::Array(pairs) | Self::Object { properties: pairs, .. } => {
-                pairs.iter_mut().for_each(|(_, value)| value.each_text(change));
+                for (_, value) in pairs {
+                    value.each_text(change);
+                }
             }
             Self::Plain(_) | Self::Case(_) | Self::Custom { .. } => {}
         }
@@ -279,7 +281,7 @@ mod tests {
         let mut value =
             Value::parse(b"a:2:{s:3:\"old\";s:3:\"old\";i:1;O:1:\"X\":1:{s:1:\"p\";s:4:\"oldX\";}}").unwrap();
         value.each_text(&mut |text| {
-            *text = String::from_utf8_lossy(text).replace("old", "newer").into_bytes()
+            *text = String::from_utf8_lossy(text).replace("old", "newer").into_bytes();
         });
         let mut out = Vec::new();
         value.write(&mut out);

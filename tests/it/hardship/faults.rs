@@ -107,6 +107,7 @@ fn a_restore_that_fails_anywhere_leaves_the_site_as_it_was() {
                 keep_newer: Vec::new(),
                 safety: true,
                 dry_run: false,
+                plan: None,
                 confirm: &|_| true,
             };
             let (result, state) = run::execute(RunKind::Restore, &job, "test", &cx, || {

@@ -42,20 +42,24 @@ impl Story {
                 Step::Stage,
                 Step::Fetch,
                 Step::Load,
+                Step::Quiesce,
                 Step::SwapFiles,
                 Step::SwapDatabase,
                 Step::Probe,
                 Step::Commit,
+                Step::Resume,
                 Step::Settle,
             ],
             Self::Undo => &[
                 Step::Claim,
                 Step::Preflight,
                 Step::Stage,
+                Step::Quiesce,
                 Step::SwapFiles,
                 Step::SwapDatabase,
                 Step::Probe,
                 Step::Commit,
+                Step::Resume,
                 Step::Settle,
             ],
         }
@@ -73,6 +77,7 @@ impl Story {
                     // It is a story of its own, and long.
                     safety: cx.fault.is_some_and(|fault| fault.step == Step::Rescue),
                     dry_run: false,
+                    plan: None,
                     confirm: &|_| true,
                 };
                 run::restore(job, &request, cx).map(|_| ((), None))
@@ -116,7 +121,13 @@ impl Site {
             server.socket().display(),
             world.root.join("data/shop.db").display()
         );
-        world.configure(&databases, None, "");
+        // The service that writes to the site: stopped while this file is there.
+        let down = world.path("down");
+        let hooks = format!(
+            "hooks: {{quiesce: [{{command: [/usr/bin/touch, {0}]}}], resume: [{{command: [/usr/bin/rm, {0}]}}]}}\n",
+            down.display()
+        );
+        world.configure(&databases, None, &hooks);
         let site = Self { server, world };
         for (name, text) in [
             ("index", "old"),
@@ -279,7 +290,8 @@ impl Matrix {
 
     /// What is expected, by the rule: from the commit on it is after.
     fn judge(&mut self, step: Step, kind: &str) {
-        let committed = step == Step::Settle || (step == Step::Commit && kind == "kill-after");
+        let committed =
+            matches!(step, Step::Settle | Step::Resume) || (step == Step::Commit && kind == "kill-after");
         let word = if committed { "after" } else { "before" };
         self.cases += 1;
         self.table.extend([format!("{:?} {:<14} {kind:<14} -> {word}\n", self.story, step.name())]);
@@ -295,7 +307,8 @@ impl Matrix {
     fn fail(&mut self, step: Step, kind: FaultKind, name: &str) {
         let cx = Cx::silent().with_fault(Fault { step, kind });
         let ended = self.story.tell(&self.site.job(), &cx);
-        assert_eq!(ended, step == Step::Settle, "{step:?} {name}\n{}", self.table);
+        let committed = matches!(step, Step::Settle | Step::Resume);
+        assert_eq!(ended, committed, "{step:?} {name}\n{}", self.table);
         assert!(cx.state().stuck.is_empty(), "{:?}", cx.state().stuck);
         // What fails before the commit needs no help.
         if step == Step::Settle {

@@ -302,6 +302,7 @@ fn what_is_written_while_a_restore_runs_is_kept() {
         keep_newer: Vec::new(),
         safety: true,
         dry_run: false,
+        plan: None,
         confirm: &confirm,
     };
     let (job, cx) = (world.job(), Cx::silent());

@@ -5,6 +5,8 @@ mod files;
 mod guest;
 mod init;
 mod nfs;
+mod plan;
 mod postgres;
 mod restic;
+mod reuse;
 pub(crate) mod wordpress;
