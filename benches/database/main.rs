@@ -9,6 +9,7 @@ mod legs;
 #[allow(dead_code)]
 #[path = "../../tests/it/mariadb.rs"]
 mod mariadb;
+#[path = "../measure.rs"]
 mod measure;
 mod second;
 mod shop;

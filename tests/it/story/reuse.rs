@@ -75,10 +75,6 @@ fn a_restore_reads_from_the_storage_only_what_differs() {
     // A blob has up to 8 MiB, and one of the large file and one of the sparse one are changed.
     assert!(all - reused >= files && all - reused < files + (17 << 20), "{done:#}");
     assert!(number("from_storage") < all - reused + (1 << 20), "{done:#}");
-    println!(
-        "changed {files} bytes and two blobs: {} of {all} bytes read from the storage",
-        number("from_storage")
-    );
     assert!(
         fs::metadata(world.root.join("sparse"))
             .is_ok_and(|meta| std::os::unix::fs::MetadataExt::blocks(&meta) < 2000)
