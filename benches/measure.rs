@@ -18,22 +18,16 @@ pub(crate) struct Run {
 /// A name, and what runs it in a round of this number.
 pub(crate) type Contender<'a> = (&'a str, &'a dyn Fn(usize) -> Run);
 
-/// A leg of this very program.
-pub(crate) fn myself(leg: &[&str]) -> Run {
-    let mut command = Command::new("time");
-    command.args(FORMAT).arg(std::env::current_exe().expect("this program")).arg("leg").args(leg);
-    run(&mut command)
-}
-
 pub(crate) fn bash(script: &str) -> Run {
     let mut command = Command::new("time");
     command.args(FORMAT).args(["bash", "-c", &format!("set -o pipefail; {script}")]);
     run(&mut command)
 }
 
-const FORMAT: [&str; 2] = ["-f", "\nmeasured %e %U %S %M"];
+pub(crate) const FORMAT: [&str; 2] = ["-f", "\nmeasured %e %U %S %M"];
 
-fn run(command: &mut Command) -> Run {
+/// The costs of a command that begins with `time` and this format.
+pub(crate) fn run(command: &mut Command) -> Run {
     let output = command.stdin(Stdio::null()).output().expect("run time");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {told}");

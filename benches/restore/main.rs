@@ -27,18 +27,16 @@ fn main() {
         site.bytes / 1_000_000
     );
     let changed = site.change(0);
-    let ours = |_| site.ours();
-    let restic = |_| site.restic();
-    let rustic = |_| site.rustic();
-    let mut contenders: Vec<Contender<'_>> = vec![("restic", &restic), ("ours", &ours)];
+    let (ours, stock, peer) = (|_| site.ours(), |_| site.restic(), |_| site.rustic());
+    let mut contenders: Vec<Contender<'_>> = vec![("restic", &stock), ("ours", &ours)];
     if Command::new("rustic").arg("--version").output().is_ok() {
-        contenders.push(("rustic", &rustic));
+        contenders.push(("rustic", &peer));
     } else {
         println!("rustic is not installed and is left out");
     }
     let runs = compare("restore in place", &contenders, rounds, &mut |round| {
         site.prove();
-        drop(site.change(round + 1));
+        site.change(round + 1);
     });
     for ((name, _), own) in contenders.iter().zip(&runs) {
         let read = median(own.iter().map(|run| run.parts[0]).collect());
@@ -175,7 +173,7 @@ fn content(number: usize, version: usize) -> Vec<u8> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             data.extend_from_slice(&state.to_le_bytes());
         } else {
             data.extend_from_slice(format!("<p class=\"n{}\">{number}</p>\n", state % 997).as_bytes());
