@@ -133,6 +133,17 @@ pub(super) struct Restore {
     /// Into this new directory instead of the site itself: files and dumps
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["files", "database"])]
     pub(super) to: Option<PathBuf>,
+    /// Into the site that this configuration describes, instead of the one that was saved: it keeps its own wp-config.php and
+    /// .env, and only its own databases are replaced
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["to", "undo", "discard_former", "plan_id"])]
+    pub(super) into: Option<PathBuf>,
+    /// With `--into`: addresses in its databases that name the old host name the new one, also inside of values that PHP
+    /// serialised; may be repeated
+    #[arg(long, value_name = "OLD=NEW", requires = "into")]
+    pub(super) remap: Vec<String>,
+    /// With `--into`: this file of the target stays as it is (relative to its root); may be repeated
+    #[arg(long, value_name = "PATH", requires = "into")]
+    pub(super) keep: Vec<PathBuf>,
     /// The files alone
     #[arg(long, conflicts_with = "database")]
     pub(super) files: bool,

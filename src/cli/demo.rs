@@ -147,6 +147,7 @@ fn backup(session: &Session<'_>, job: &Job) -> Result<Snapshot> {
 fn restore(session: &Session<'_>, job: &Job, moment: &str) -> Result<Restored> {
     let cx = session.cx();
     let request = RestoreRequest {
+        source: None,
         wanted: Wanted::parse(moment, Timestamp::now(), &job.zone)?,
         target: Target::InPlace { files: true, databases: true },
         include: Vec::new(),

@@ -12,8 +12,9 @@ use super::{Done, SUCCESS, Session, undo};
 use crate::error::{Error, Result};
 use crate::event::{Outcome, RunKind, RunState};
 use crate::repo::ChangeKind;
-use crate::run::{self, DatabasePlan, Job, Listing, Preview, RestoreRequest, Restored, Target};
+use crate::run::{self, DatabasePlan, Job, Listing, Preview, RestoreRequest, Restored, Source, Target};
 use crate::schedule::Wanted;
+use crate::site::Hosts;
 
 /// Paths shown before "and N more".
 const SHOWN: usize = 20;
@@ -28,11 +29,13 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
     if let Some(id) = &args.plan_id {
         return planned(session, args, id);
     }
+    let source = source(session, args)?;
     let job = job_for(session, args)?;
     let at = args.at.as_deref().unwrap_or("latest");
     let wanted = Wanted::parse(at, jiff::Timestamp::now(), &job.zone)?;
     let confirm = |preview: &Preview| args.yes || ask(session, preview, &job);
     let request = RestoreRequest {
+        source: source.as_ref(),
         wanted,
         target: target(args),
         include: args.include.clone(),
@@ -62,6 +65,7 @@ fn planned(session: &Session<'_>, args: &Restore, id: &str) -> Done {
         session.any_job()
     }?;
     let request = RestoreRequest {
+        source: None,
         wanted: Wanted::Id(plan.snapshot),
         target: Target::InPlace { files: plan.files, databases: plan.databases },
         include: plan.include,
@@ -102,8 +106,22 @@ struct Document<'a> {
     run: &'a RunState,
 }
 
+/// The site that was saved, if it goes into another one.
+fn source(session: &Session<'_>, args: &Restore) -> Result<Option<Source>> {
+    if args.into.is_none() {
+        return Ok(None);
+    }
+    let (keep, hosts) = (args.keep.clone(), Hosts::parse(&args.remap)?);
+    Ok(Some(Source { job: session.repository_job()?, keep, hosts }))
+}
+
 /// Files alone, or a restore elsewhere, need no login to any database; nor a site that is still there.
 fn job_for(session: &Session<'_>, args: &Restore) -> Result<Job> {
+    if let Some(into) = &args.into {
+        let config = crate::config::load(into)?;
+        let job = if args.files { config.job_without_databases() } else { config.job() };
+        return job.map(|job| session.patient(job));
+    }
     if args.files || args.to.is_some() || !args.include.is_empty() {
         // The databases still tell which files are theirs and stay out of the swap.
         session.any_job()

@@ -170,6 +170,12 @@ pub trait Database: Send + Sync {
     /// hashes). On any error nothing is left behind. `token` makes the side copy's name unique: `[a-z0-9]{8}`.
     fn load_aside(&self, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy>;
 
+    /// Changes values of a side copy that nobody reads yet, by a rule; says how many.
+    fn rewrite(&self, _copy: &SideCopy, _rule: &Rewrite<'_>, _cx: &Cx) -> Result<u64> {
+        Err(Error::usage(format!("names cannot be changed inside of {}", self.describe()))
+            .with_remedy("restore without `--remap`, and change them with the site's own tools"))
+    }
+
     /// Puts the side copy in the place of the live database, in one atomic step as far as the engine has one; the former
     /// content is kept in `former`. Harmless when called twice.
     fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()>;
@@ -193,6 +199,22 @@ pub trait Database: Send + Sync {
     /// Removes what is not live any more: the side copy before a swap or after a swap back, the former content after a
     /// committed swap. Harmless when called twice.
     fn discard(&self, copy: &SideCopy, cx: &Cx) -> Result<()>;
+}
+
+/// How values are changed that only make sense where they were saved.
+pub struct Rewrite<'a> {
+    /// Only values that have one of these in them are looked at.
+    pub words: Vec<String>,
+    /// The new value; `None` if it stays as it is.
+    pub change: &'a dyn Fn(&[u8]) -> Option<Vec<u8>>,
+    /// Columns that stay as they are, by the end of their table's name and their own.
+    pub except: &'a [(&'a str, &'a str)],
+}
+
+impl Rewrite<'_> {
+    fn leaves(&self, table: &str, column: &str) -> bool {
+        self.except.iter().any(|(end, name)| table.ends_with(end) && column == *name)
+    }
 }
 
 /// The names of a side copy: plain data, so that a later process can clean up after a crash.

@@ -32,6 +32,8 @@ pub enum Step {
     Stage,
     Fetch,
     Load,
+    /// What comes from another site takes this one's configuration and names.
+    Adapt,
     /// What writes to the site is stopped.
     Quiesce,
     SwapFiles,
@@ -52,7 +54,7 @@ pub enum Step {
 
 impl Step {
     /// Every step of every story.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Claim,
         Self::Lock,
         Self::Mount,
@@ -68,6 +70,7 @@ impl Step {
         Self::Stage,
         Self::Fetch,
         Self::Load,
+        Self::Adapt,
         Self::Quiesce,
         Self::SwapFiles,
         Self::SwapDatabase,
@@ -96,6 +99,7 @@ impl Step {
             Self::Stage => "stage",
             Self::Fetch => "fetch",
             Self::Load => "load",
+            Self::Adapt => "adapt",
             Self::Quiesce => "quiesce",
             Self::SwapFiles => "swap-files",
             Self::SwapDatabase => "swap-database",

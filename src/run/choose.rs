@@ -56,6 +56,16 @@ fn newest(repo: &Repo, job: &Job, limit: Option<(Timestamp, &String)>, cx: &Cx) 
             "passed over {skipped} newer incomplete snapshots; name one by its id to restore it"
         ));
     }
+    let same_second =
+        |other: &&Snapshot| other.time.as_second() == chosen.time.as_second() && other.id != chosen.id;
+    let twins: Vec<_> = ours.iter().filter(same_second).map(Snapshot::short_id).collect();
+    if !twins.is_empty() {
+        cx.warn(format!(
+            "in the second of {} there are others, {}: name one by its id, or by a fraction of the second",
+            chosen.short_id(),
+            twins.join(", ")
+        ));
+    }
     Ok(chosen.clone())
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Job;
 use super::journal::{Aside, Journal, Phase};
 use super::request::{DatabasePlan, TablePlan};
-use crate::database::{self, Database, SideCopy};
+use crate::database::{self, Database, Rewrite, SideCopy};
 use crate::dump::{Feed, Shelf};
 use crate::error::{Context, Error, Result};
 use crate::event::{Cx, Step};
@@ -102,6 +102,61 @@ impl Databases {
                 .with_remedy("name it under `databases`, or restore the files alone with `--files`"));
         }
         Ok(Self { pairs })
+    }
+
+    /// Pairs each dump of another site with a database of this one: the only ones of their kind, or those of the same name.
+    pub(crate) fn find_for_another(
+        job: &Job,
+        manifest: &Manifest,
+        reader: &Reader,
+        snapshot: &Snapshot,
+    ) -> Result<Self> {
+        let kind = |directory: &Path| directory.components().next().map(|part| part.as_os_str().to_owned());
+        let mut databases: Vec<_> = job.databases.iter().map(database::open).collect();
+        let alone = |databases: &[Box<dyn Database>], dumped: &Path| {
+            let here =
+                databases.iter().filter(|database| kind(&database.directory()) == kind(dumped)).count();
+            let there =
+                manifest.databases.iter().filter(|dump| kind(Path::new(&dump.directory)) == kind(dumped));
+            here == 1 && there.count() == 1
+        };
+        let mut pairs = Vec::new();
+        for dumped in &manifest.databases {
+            let directory = Path::new(&dumped.directory);
+            let only = alone(&databases, directory);
+            let fits = |database: &dyn Database| {
+                kind(&database.directory()) == kind(directory) && (only || database.directory() == directory)
+            };
+            let Some(at) = databases.iter().position(|database| fits(database.as_ref())) else {
+                let text = format!(
+                    "snapshot {} has a dump of {}, and the target's configuration names no database for it",
+                    snapshot.short_id(),
+                    dumped.database
+                );
+                return Err(Error::failed(text).with_remedy(
+                    "name one under its `databases`, or restore the files alone with `--files`",
+                ));
+            };
+            pairs.push(Pair {
+                dump: reader.shelf(snapshot, directory)?,
+                rows: dumped.rows,
+                database: databases.remove(at),
+            });
+        }
+        Ok(Self { pairs })
+    }
+
+    /// Changes values in all loaded copies; says how many.
+    pub(crate) fn rewrite(&self, copies: &[Aside], rule: &Rewrite<'_>, cx: &Cx) -> Result<u64> {
+        let mut changed = 0;
+        for pair in &self.pairs {
+            let directory = pair.database.directory();
+            for copy in copies.iter().filter(|copy| copy.directory == directory) {
+                let what = || format!("change names in {}", pair.database.describe());
+                changed += pair.database.rewrite(&copy.copy, rule, cx).with_context(what)?;
+            }
+        }
+        Ok(changed)
     }
 
     /// What will become of each.

@@ -3,6 +3,7 @@
 mod backup;
 mod restore;
 
+mod adapt;
 mod choose;
 mod copies;
 mod databases;
@@ -38,7 +39,7 @@ pub use open::{Opened, claim_site, init, open, with_repo};
 pub use pace::Estimate;
 pub use plans::{SavedPlan, saved_plan};
 pub use recover::{Recovered, Recovery, recover, unfinished};
-pub use request::{DatabasePlan, Preview, RestoreRequest, TablePlan, Target};
+pub use request::{DatabasePlan, Preview, RestoreRequest, Source, TablePlan, Target};
 pub use restore::{Restored, restore};
 pub use undo::{UndoPreview, UndoRequest, Undone, undo};
 

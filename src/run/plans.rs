@@ -47,9 +47,12 @@ pub(crate) fn id_of(request: &RestoreRequest<'_>, preview: &Preview) -> Result<S
     Ok(blake3::hash(&serde_json::to_vec(&what)?).to_hex()[..ID].to_owned())
 }
 
-/// Keeps it, and says under which id.
-pub(crate) fn keep(job: &Job, request: &RestoreRequest<'_>, preview: &Preview) -> Result<String> {
-    let id = id_of(request, preview)?;
+/// Keeps it, and says under which id. One that joins two sites is not kept: two configurations say what it means.
+pub(crate) fn keep(job: &Job, request: &RestoreRequest<'_>, preview: Preview) -> Result<Preview> {
+    if request.source.is_some() {
+        return Ok(preview);
+    }
+    let id = id_of(request, &preview)?;
     let (files, databases) = places(&request.target);
     let plan = SavedPlan {
         made: Timestamp::now(),
@@ -64,7 +67,7 @@ pub(crate) fn keep(job: &Job, request: &RestoreRequest<'_>, preview: &Preview) -
     std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
     write_atomic(&path(job, &id), &serde_json::to_vec_pretty(&plan)?, 0o600)?;
     forget_old(&directory)?;
-    Ok(id)
+    Ok(Preview { plan: Some(id), ..preview })
 }
 
 /// The plan with this id.

@@ -11,7 +11,7 @@ use super::newer;
 use super::pace::Pace;
 use super::request::{Preview, RestoreRequest, Target};
 use super::selection::Selection;
-use super::{Job, choose};
+use super::{Job, adapt, choose};
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 use crate::repo::{Fetched, Manifest, Reader, Repo, Snapshot};
@@ -38,10 +38,17 @@ impl<'a> Plan<'a> {
         let Target::InPlace { files, databases } = request.target else {
             return Err(Error::failed("a plan is for a restore in place"));
         };
-        let files = if files { Some(select(job, request, &reader, &snapshot, &manifest)?) } else { None };
+        let saved = saved_root(job, request, &snapshot, &manifest)?;
+        let files = if files { Some(select(job, request, &reader, &snapshot, saved)?) } else { None };
+        if let (Some(source), Some(_)) = (request.source, &files) {
+            adapt::check(job, source, &reader, &snapshot, saved)?;
+        }
         // A part of the site is files alone: the databases of another time would not fit to the rest.
         let databases = if databases && request.include.is_empty() {
-            Databases::find(job, &manifest, &reader, &snapshot)?
+            match request.source {
+                Some(_) => Databases::find_for_another(job, &manifest, &reader, &snapshot)?,
+                None => Databases::find(job, &manifest, &reader, &snapshot)?,
+            }
         } else {
             Databases::default()
         };
@@ -111,7 +118,8 @@ pub(crate) fn find(
     job: &Job,
     cx: &Cx,
 ) -> Result<(Snapshot, Reader, Manifest)> {
-    let snapshot = choose::snapshot(repo, &request.wanted, job, cx)?;
+    let saved = request.source.map_or(job, |source| &source.job);
+    let snapshot = choose::snapshot(repo, &request.wanted, saved, cx)?;
     let reader = repo.reader()?;
     let manifest = reader.manifest(&snapshot)?.unwrap_or_default();
     Ok((snapshot, reader, manifest))
@@ -132,16 +140,19 @@ fn whole(repo: &Repo, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
     .with_remedy("choose another snapshot; `lifeboat check` names everything that is damaged"))
 }
 
-fn select(
-    job: &Job,
-    request: &RestoreRequest<'_>,
-    reader: &Reader,
+/// Where the site was when it was saved: where it is now, unless it is another one.
+fn saved_root<'a>(
+    job: &'a Job,
+    request: &RestoreRequest<'a>,
     snapshot: &Snapshot,
-    manifest: &Manifest,
-) -> Result<Selection> {
-    let root = &job.site.root;
-    let saved = if manifest.root.is_empty() { root.as_path() } else { Path::new(&manifest.root) };
-    if saved != root {
+    manifest: &'a Manifest,
+) -> Result<&'a Path> {
+    let root = request.source.map_or(job, |source| &source.job).site.root.as_path();
+    if manifest.root.is_empty() {
+        return Ok(root);
+    }
+    let saved = Path::new(&manifest.root);
+    if saved != root && request.source.is_none() {
         return Err(Error::usage(format!(
             "snapshot {} is of {}, not of {}",
             snapshot.short_id(),
@@ -150,9 +161,20 @@ fn select(
         ))
         .with_remedy("restore it elsewhere with `--to DIR`"));
     }
-    let node = reader.node(snapshot, root)?;
+    Ok(saved)
+}
+
+fn select(
+    job: &Job,
+    request: &RestoreRequest<'_>,
+    reader: &Reader,
+    snapshot: &Snapshot,
+    saved: &Path,
+) -> Result<Selection> {
+    let root = &job.site.root;
+    let node = reader.node(snapshot, saved)?;
     if !node.is_dir() {
-        return Err(Error::failed(format!("{} is no directory in the snapshot", root.display())));
+        return Err(Error::failed(format!("{} is no directory in the snapshot", saved.display())));
     }
     movable(root)?;
     let selection = Selection::new(reader, node, Path::new(""), &request.include)?;

@@ -4,14 +4,18 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::Job;
 use super::newer::Listing;
 use super::pace::Estimate;
 use crate::repo::{ChangeKind, Changes, Snapshot};
 use crate::schedule::Wanted;
+use crate::site::Hosts;
 
 /// What is asked of one restore.
 pub struct RestoreRequest<'a> {
     pub wanted: Wanted,
+    /// The site that was saved, if it is another than the one that is restored.
+    pub source: Option<&'a Source>,
     pub target: Target,
     /// Only what matches these patterns (gitignore style, relative to the root); empty means everything.
     pub include: Vec<String>,
@@ -24,6 +28,16 @@ pub struct RestoreRequest<'a> {
     pub plan: Option<String>,
     /// Asked once before anything is changed; `false` cancels.
     pub confirm: &'a dyn Fn(&Preview) -> bool,
+}
+
+/// A site whose snapshot is restored into another one.
+pub struct Source {
+    /// Where its repository is, and what it is called there.
+    pub job: Job,
+    /// Files of the target that stay as they are, besides its configuration; relative to its root.
+    pub keep: Vec<PathBuf>,
+    /// Names that become others in the databases.
+    pub hosts: Hosts,
 }
 
 /// Where to, and which parts.

@@ -63,7 +63,7 @@ fn present(job: &Job, touches_databases: bool, cx: &Cx) -> Result<Job> {
 }
 
 /// Adds the way around to whatever remedy there is.
-fn or_without(error: Error) -> Error {
+pub(crate) fn or_without(error: Error) -> Error {
     let remedy = error.remedy().unwrap_or("correct this").to_owned();
     error.with_remedy(format!("{remedy}; or restore without a safety snapshot, with `--no-safety`"))
 }

@@ -50,26 +50,31 @@ pub fn restore(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Resto
 
 /// Whatever ends this process, the journal that `Work` keeps leads to one of two states: all as before, or all as after.
 fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored> {
-    let storage = crate::storage::open(&job.storage);
+    let saved = request.source.map_or(job, |source| &source.job);
+    let (storage, own) = (crate::storage::open(&saved.storage), crate::storage::open(&job.storage));
     let mut run = Run::new(job, cx);
 
     claim_site(&mut run, job, "restore")?;
     recover::first(&mut run, job, cx)?;
-    let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
+    let opened = open(&mut run, saved, storage.as_ref(), Mode::Shared, cx)?;
     let plan = run.step(Step::Preflight, || Plan::make(job, request, &opened.repo, cx))?;
     if request.dry_run {
-        let id = plans::keep(job, request, &plan.preview)?;
-        return Ok(Restored::preview(Preview { plan: Some(id), ..plan.preview }));
+        return Ok(Restored::preview(plans::keep(job, request, plan.preview)?));
     }
     if let Some(id) = &request.plan {
         run.step(Step::Preflight, || plans::must_be(id, request, &plan.preview))?;
     } else if !(request.confirm)(&plan.preview) {
         return Err(Error::cancelled());
     }
-    let safety = if request.safety {
-        run.step(Step::Rescue, || rescue::rescue(job, plan.has_databases(), &opened.repo, cx))?
-    } else {
-        None
+    let safety = match (request.safety, request.source) {
+        (false, _) => None,
+        (true, None) => {
+            run.step(Step::Rescue, || rescue::rescue(job, plan.has_databases(), &opened.repo, cx))?
+        }
+        (true, Some(_)) => {
+            let home = open(&mut run, job, own.as_ref(), Mode::Shared, cx).map_err(rescue::or_without)?;
+            run.step(Step::Rescue, || rescue::rescue(job, plan.has_databases(), &home.repo, cx))?
+        }
     };
     let safety = safety.map(|snapshot| snapshot.id);
     let work = run.hold(
@@ -80,6 +85,9 @@ fn in_place(job: &Job, request: &RestoreRequest<'_>, cx: &Cx) -> Result<Restored
     let fetched = run.step(Step::Fetch, || plan.fetch(&work.tree(), cx))?;
     let from_storage = opened.repo.bytes_read();
     run.change(Step::Load, &work, |work| work.load(&plan.databases, cx), Work::discard)?;
+    if let Some(source) = request.source {
+        run.step(Step::Adapt, || work.adapt(source, &plan.databases, cx))?;
+    }
     run.hold(Step::Quiesce, || work.quiesce().map(|()| work.clone()), Work::resume)?;
     let moved = run.change(
         Step::SwapFiles,

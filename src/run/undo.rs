@@ -175,6 +175,7 @@ fn from_snapshot(
         )));
     }
     let request = RestoreRequest {
+        source: None,
         wanted: Wanted::Id(safety),
         target: Target::InPlace { files: last.files.is_some(), databases: !last.databases.is_empty() },
         include: Vec::new(),

@@ -7,7 +7,8 @@ use super::copies::Copies;
 use super::databases::Databases;
 use super::journal::{Aside, Files, Journal, Phase};
 use super::newer::{self, Listing};
-use super::{Job, recover};
+use super::request::Source;
+use super::{Job, adapt, recover};
 use crate::database::SideCopy;
 use crate::error::{Error, Result};
 use crate::event::Cx;
@@ -60,6 +61,15 @@ impl<'a> Work<'a> {
             }
         });
         Ok(())
+    }
+
+    /// What comes from another site takes this one's configuration and names.
+    pub(crate) fn adapt(&self, source: &Source, databases: &Databases, cx: &Cx) -> Result<()> {
+        let journal = self.journal();
+        if let Some(files) = &journal.files {
+            adapt::files(self.job, source, &files.tree())?;
+        }
+        adapt::names(source, &|rule| databases.rewrite(&journal.databases, rule, cx), cx)
     }
 
     pub(crate) fn discard(&self) -> Result<()> {

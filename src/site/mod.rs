@@ -1,6 +1,7 @@
 //! Which site: recognises what lies in a directory and reads its database settings, without ever executing the site's code.
 
 mod db_host;
+mod hosts;
 pub mod php;
 mod wordpress;
 
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 pub use db_host::DbHost;
+pub use hosts::Hosts;
 pub use wordpress::WordPress;
 
 /// The site as the configuration names it.

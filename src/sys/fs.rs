@@ -30,10 +30,15 @@ pub fn write_atomic(path: &Path, data: &[u8], mode: u32) -> Result<()> {
     sync_directory(directory)
 }
 
-/// Creates a file that must not exist yet, readable by its owner alone from the first byte.
+/// A file that must not exist yet, readable by its owner alone from the first byte.
+pub fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Creates such a file with all that belongs into it.
 pub fn create_private(path: &Path, data: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = private_file(path)?;
         file.write_all(data)?;
         file.sync_all()
     };

@@ -29,6 +29,7 @@ mod readme;
 mod record;
 mod recreate;
 mod render;
+mod rewrite;
 mod rights;
 mod row;
 mod server;
@@ -43,7 +44,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub(super) use self::render::render;
-use super::{Database, MysqlAddress, MysqlSpec, SideCopy, cut};
+use super::{Database, MysqlAddress, MysqlSpec, Rewrite, SideCopy, cut};
 use crate::dump::{Feed, Previous, Shelf};
 use crate::error::Result;
 use crate::event::Cx;
@@ -95,6 +96,10 @@ impl Database for Mysql {
 
     fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
         aside::load(&self.spec, dump, token, cx)
+    }
+
+    fn rewrite(&self, copy: &SideCopy, rule: &Rewrite<'_>, cx: &Cx) -> Result<u64> {
+        rewrite::run(&self.spec, &copy.side, rule, cx)
     }
 
     fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {

@@ -101,6 +101,7 @@ fn a_restore_that_fails_anywhere_leaves_the_site_as_it_was() {
         ] {
             let cx = faulty(step, kind);
             let request = RestoreRequest {
+                source: None,
                 wanted: Wanted::Latest,
                 target: Target::InPlace { files: true, databases: true },
                 include: Vec::new(),

@@ -70,6 +70,7 @@ impl Story {
         let (result, _) = run::execute(RunKind::Restore, job, "test", cx, || match self {
             Self::Restore => {
                 let request = RestoreRequest {
+                    source: None,
                     wanted: Wanted::Latest,
                     target: Target::InPlace { files: true, databases: true },
                     include: Vec::new(),

@@ -296,6 +296,7 @@ fn what_is_written_while_a_restore_runs_is_kept() {
         true
     };
     let request = RestoreRequest {
+        source: None,
         wanted: Wanted::Latest,
         target: Target::InPlace { files: true, databases: true },
         include: Vec::new(),

@@ -4,6 +4,7 @@ mod demo;
 mod files;
 mod guest;
 mod init;
+mod moved;
 mod nfs;
 mod plan;
 mod postgres;

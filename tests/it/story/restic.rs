@@ -62,6 +62,29 @@ fn snapshots_of_several_hosts_are_not_mixed_up() {
 }
 
 #[test]
+fn two_snapshots_of_one_second_are_told_apart() {
+    let world = World::new("databases: []");
+    let root = world.root.display().to_string();
+    world.restic(&["init"]).expect(0);
+    for content in ["one", "two"] {
+        world.write("index", content);
+        world.restic(&["backup", "--host", "demo", "--time", "2026-11-20 03:00:05", &root]).expect(0);
+    }
+    let ids: Vec<_> =
+        world.snapshots().iter().map(|snapshot| snapshot["id"].as_str().unwrap().to_owned()).collect();
+    let ran = world.run(&["restore", "--at", "2026-11-20 12:00", "--dry-run"]).expect(0);
+    assert!(ids.iter().all(|id| ran.err.contains(&id[..8])), "{ids:?} {}", ran.err);
+    assert!(ran.err.contains("name one by its id"), "{}", ran.err);
+    let mut found = Vec::new();
+    for id in &ids {
+        world.run(&["restore", "--at", &id[..8], "--yes", "--no-safety"]).expect(0);
+        found.push(fs::read_to_string(world.root.join("index")).unwrap());
+    }
+    found.sort();
+    assert_eq!(found, ["one", "two"]);
+}
+
+#[test]
 fn keys_open_for_both_programs_and_the_last_one_stays() {
     let world = World::new("databases: []");
     world.write("index", "x");
