@@ -147,9 +147,12 @@ pub(super) struct Restore {
     /// The files alone
     #[arg(long, conflicts_with = "database")]
     pub(super) files: bool,
-    /// The databases alone
-    #[arg(long)]
-    pub(super) database: bool,
+    /// The databases alone; with NAME, that one alone; may be repeated
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(super) database: Vec<String>,
+    /// This table alone; may be repeated. The others, and whatever else is in the database, stay as they are
+    #[arg(long, value_name = "[DATABASE.]TABLE", conflicts_with_all = ["to", "files", "database", "include", "keep_newer"])]
+    pub(super) table: Vec<String>,
     /// Only files that match (gitignore style, relative to the root); may be repeated
     #[arg(long, value_name = "PATTERN", conflicts_with = "database")]
     pub(super) include: Vec<String>,
@@ -158,7 +161,7 @@ pub(super) struct Restore {
     #[arg(long, value_name = "PATTERN", conflicts_with_all = ["to", "database", "include"])]
     pub(super) keep_newer: Vec<String>,
     /// Go back to the moment before the last restore; an undo can be undone
-    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "include", "discard_former"])]
+    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "table", "include", "discard_former"])]
     pub(super) undo: bool,
     /// Do not save the present state first
     #[arg(long, conflicts_with = "to")]
@@ -167,14 +170,21 @@ pub(super) struct Restore {
     #[arg(long, visible_alias = "plan")]
     pub(super) dry_run: bool,
     /// Do, without a question, just what this plan said (`--plan` gives the id), or nothing if the site has changed since
-    #[arg(long, value_name = "ID", conflicts_with_all = ["at", "to", "files", "database", "include", "keep_newer", "no_safety", "undo", "dry_run"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["at", "to", "files", "database", "table", "include", "keep_newer", "no_safety", "undo", "dry_run"])]
     pub(super) plan_id: Option<String>,
     /// Do not ask
     #[arg(short, long)]
     pub(super) yes: bool,
     /// Remove what earlier restores set aside: the files and tables that were live before them
-    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "include", "keep_newer", "no_safety", "dry_run", "plan_id"])]
+    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "table", "include", "keep_newer", "no_safety", "dry_run", "plan_id"])]
     pub(super) discard_former: bool,
+}
+
+impl Restore {
+    /// No files, whichever databases it is about.
+    pub(super) fn databases_alone(&self) -> bool {
+        !self.database.is_empty() || !self.table.is_empty()
+    }
 }
 
 #[derive(Debug, Args)]

@@ -151,6 +151,7 @@ fn restore(session: &Session<'_>, job: &Job, moment: &str) -> Result<Restored> {
         wanted: Wanted::parse(moment, Timestamp::now(), &job.zone)?,
         target: Target::InPlace { files: true, databases: true },
         include: Vec::new(),
+        parts: run::Parts::default(),
         keep_newer: Vec::new(),
         safety: true,
         dry_run: false,

@@ -9,10 +9,13 @@ use super::args::Restore;
 use super::browse::{mark, name};
 use super::output::{bytes, count, duration, printable};
 use super::{Done, SUCCESS, Session, undo};
+use crate::database::Means;
 use crate::error::{Error, Result};
 use crate::event::{Outcome, RunKind, RunState};
 use crate::repo::ChangeKind;
-use crate::run::{self, DatabasePlan, Job, Listing, Preview, RestoreRequest, Restored, Source, Target};
+use crate::run::{
+    self, DatabasePlan, Job, Listing, Parts, Preview, RestoreRequest, Restored, Source, Target,
+};
 use crate::schedule::Wanted;
 use crate::site::Hosts;
 
@@ -39,6 +42,7 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
         wanted,
         target: target(args),
         include: args.include.clone(),
+        parts: parts(args),
         keep_newer: args.keep_newer.clone(),
         safety: !args.no_safety,
         dry_run: args.dry_run,
@@ -69,6 +73,7 @@ fn planned(session: &Session<'_>, args: &Restore, id: &str) -> Done {
         wanted: Wanted::Id(plan.snapshot),
         target: Target::InPlace { files: plan.files, databases: plan.databases },
         include: plan.include,
+        parts: plan.parts,
         keep_newer: plan.keep_newer,
         safety: plan.safety,
         dry_run: false,
@@ -133,8 +138,14 @@ fn job_for(session: &Session<'_>, args: &Restore) -> Result<Job> {
 fn target(args: &Restore) -> Target {
     match &args.to {
         Some(directory) => Target::Directory(directory.clone()),
-        None => Target::InPlace { files: !args.database, databases: !args.files },
+        None => Target::InPlace { files: !args.databases_alone(), databases: !args.files },
     }
+}
+
+fn parts(args: &Restore) -> Parts {
+    // The bare flag means all of them.
+    let databases = args.database.iter().filter(|name| !name.is_empty()).cloned().collect();
+    Parts { databases, tables: args.table.clone() }
 }
 
 fn ask(session: &Session<'_>, preview: &Preview, job: &Job) -> bool {
@@ -199,6 +210,9 @@ fn describe(preview: &Preview, job: &Job, out: &mut dyn Write) -> std::io::Resul
 fn describe_database(plan: &DatabasePlan, out: &mut dyn Write) -> std::io::Result<()> {
     let of_kind = |kind| plan.tables.iter().filter(move |table| table.kind == kind);
     writeln!(out, "database: {}, {} in the snapshot", plan.database, count(plan.rows, "row"))?;
+    if plan.means == Means::SideTables {
+        writeln!(out, "exchanged as tables under other names inside its schema")?;
+    }
     if plan.tables.is_empty() {
         return Ok(());
     }

@@ -157,18 +157,31 @@ pub trait Database: Send + Sync {
     /// asks `previous` for: a form that changes makes every file new.
     fn begin(&self, previous: Previous<'_>, cx: &Cx) -> Result<Box<dyn Feed>>;
 
-    /// Finds out, before anything is touched, whether `load_aside` and `swap_in` can work: login, rights, versions, space.
-    fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<()>;
+    /// Finds out, before anything is touched, whether `load` and `swap_in` can work, and by which means: login, rights,
+    /// versions, space.
+    fn preflight(&self, shelf: &dyn Shelf, cx: &Cx) -> Result<Means>;
+
+    /// The same for some tables alone, while the others stay as they are; refused where that cannot be done.
+    fn preflight_tables(&self, _shelf: &dyn Shelf, _tables: &[String], _cx: &Cx) -> Result<Means> {
+        Err(Error::usage(format!("single tables of {} cannot be restored in place", self.describe()))
+            .with_remedy("restore all of it, or its dump elsewhere with `--to DIR` and take what you need"))
+    }
 
     /// Removes what a `preflight` left that was killed while it tried its rights; does nothing where nothing is left.
     fn sweep(&self) -> Result<()>;
 
-    /// The names that `load_aside` would use with this token: what must be known before anything is made.
-    fn side_names(&self, token: &str) -> Result<SideCopy>;
+    /// The names that `load` is to use: what must be known before anything is made. `token` makes them unique:
+    /// `[a-z0-9]{8}`.
+    fn side_names(&self, token: &str, means: Means) -> Result<SideCopy>;
 
-    /// Loads the dump into a side copy that no one reads yet, and verifies it against the dump's manifest (counts and
-    /// hashes). On any error nothing is left behind. `token` makes the side copy's name unique: `[a-z0-9]{8}`.
-    fn load_aside(&self, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy>;
+    /// Loads the dump, or some tables of it, into a side copy that no one reads yet, and verifies it against the dump's
+    /// manifest (counts and hashes). On any error nothing is left behind.
+    fn load(&self, shelf: &dyn Shelf, names: &SideCopy, cx: &Cx) -> Result<SideCopy>;
+
+    /// All of a dump by the usual means, under the names of this token.
+    fn load_aside(&self, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
+        self.load(shelf, &self.side_names(token, Means::Beside)?, cx)
+    }
 
     /// Changes values of a side copy that nobody reads yet, by a rule; says how many.
     fn rewrite(&self, _copy: &SideCopy, _rule: &Rewrite<'_>, _cx: &Cx) -> Result<u64> {
@@ -217,15 +230,30 @@ impl Rewrite<'_> {
     }
 }
 
+/// How a database is exchanged, as a preflight found it possible.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Means {
+    /// A schema, database or file of its own beside the live one.
+    #[default]
+    Beside,
+    /// Tables under other names inside the live schema, for who may make no schemas, and for single tables.
+    SideTables,
+}
+
 /// The names of a side copy: plain data, so that a later process can clean up after a crash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SideCopy {
     /// The schema, database or file that is live.
     pub live: String,
-    /// The schema, database or file that holds the restored copy until it is swapped in.
+    /// The schema, database or file that holds the restored copy until it is swapped in; `SCHEMA.PREFIX*` for tables inside
+    /// the live schema.
     pub side: String,
-    /// The schema, database or file that holds the former content after the swap.
+    /// The schema, database or file that holds the former content after the swap; or tables.
     pub former: String,
+    /// The tables that are exchanged, if not all are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
     pub tables: u64,
     pub rows: u64,
 }

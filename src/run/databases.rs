@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use super::Job;
 use super::journal::{Aside, Journal, Phase};
+use super::parts::{Dumped, Parts};
 use super::request::{DatabasePlan, TablePlan};
-use crate::database::{self, Database, Rewrite, SideCopy};
+use crate::database::{self, Database, Means, Rewrite, SideCopy};
 use crate::dump::{Feed, Shelf};
 use crate::error::{Context, Error, Result};
 use crate::event::{Cx, Step};
@@ -52,12 +53,21 @@ struct Pair {
     database: Box<dyn Database>,
     dump: Dump,
     rows: u64,
+    means: Means,
+    /// The tables that are restored; all if none is named.
+    only: Vec<String>,
 }
 
 impl Pair {
     fn plan(&self) -> Result<DatabasePlan> {
-        let live = self.database.tables()?.unwrap_or_default();
-        let dumped = self.database.contents(&self.dump)?;
+        let mut live = self.database.tables()?.unwrap_or_default();
+        let mut dumped = self.database.contents(&self.dump)?;
+        let mut rows = self.rows;
+        if !self.only.is_empty() {
+            dumped.retain(|name, _| self.only.contains(name));
+            live.retain(|name| self.only.contains(name));
+            rows = dumped.values().sum();
+        }
         let mut tables: Vec<_> = dumped
             .iter()
             .map(|(name, rows)| {
@@ -70,25 +80,39 @@ impl Pair {
             tables.extend(gone.map(|name| TablePlan { kind: ChangeKind::Removed, name, rows: None }));
             tables.sort_by(|a, b| a.name.cmp(&b.name));
         }
-        Ok(DatabasePlan { database: self.database.describe(), rows: self.rows, tables })
+        Ok(DatabasePlan { database: self.database.describe(), means: self.means, rows, tables })
     }
 }
 
 impl Databases {
-    /// Finds each database's dump. A database without one, or a dump without a database, is an error: half a site is no site.
-    pub(crate) fn find(job: &Job, manifest: &Manifest, reader: &Reader, snapshot: &Snapshot) -> Result<Self> {
-        let mut pairs = Vec::new();
+    /// Finds each database's dump. A database without one, or a dump without a database, is an error: half a site is no site,
+    /// unless half of it was asked for.
+    pub(crate) fn find(
+        job: &Job,
+        manifest: &Manifest,
+        (reader, snapshot): (&Reader, &Snapshot),
+        parts: &Parts,
+    ) -> Result<Self> {
+        let (mut pairs, mut names) = (Vec::new(), Vec::new());
         for spec in &job.databases {
             let database = database::open(spec);
             let directory = database.directory();
             let Some(dumped) = manifest.databases.iter().find(|dump| Path::new(&dump.directory) == directory)
             else {
+                if !parts.is_everything() {
+                    continue;
+                }
                 let text = format!("snapshot {} has no dump of {}", snapshot.short_id(), database.describe());
                 return Err(Error::failed(text).with_remedy(
                     "restore the files alone with `--files`, or what it has elsewhere with `--to DIR`",
                 ));
             };
-            pairs.push(Pair { dump: reader.shelf(snapshot, &directory)?, rows: dumped.rows, database });
+            let dump = reader.shelf(snapshot, &directory)?;
+            names.push(dumped.database.as_str());
+            pairs.push(Pair { dump, rows: dumped.rows, database, means: Means::Beside, only: Vec::new() });
+        }
+        if !parts.is_everything() {
+            return Self::choose(pairs, &names, parts);
         }
         let named =
             |directory: &str| pairs.iter().any(|pair| pair.database.directory() == Path::new(directory));
@@ -102,6 +126,17 @@ impl Databases {
                 .with_remedy("name it under `databases`, or restore the files alone with `--files`"));
         }
         Ok(Self { pairs })
+    }
+
+    /// Those that are asked for.
+    fn choose(pairs: Vec<Pair>, names: &[&str], parts: &Parts) -> Result<Self> {
+        let mut dumped = Vec::new();
+        for (pair, name) in pairs.iter().zip(names) {
+            let tables = pair.database.contents(&pair.dump)?.into_keys().collect();
+            dumped.push(Dumped { name, tables });
+        }
+        let chosen = pairs.into_iter().zip(parts.choose(&dumped)?);
+        Ok(Self { pairs: chosen.filter_map(|(pair, only)| Some(Pair { only: only?, ..pair })).collect() })
     }
 
     /// Pairs each dump of another site with a database of this one: the only ones of their kind, or those of the same name.
@@ -141,6 +176,8 @@ impl Databases {
                 dump: reader.shelf(snapshot, directory)?,
                 rows: dumped.rows,
                 database: databases.remove(at),
+                means: Means::Beside,
+                only: Vec::new(),
             });
         }
         Ok(Self { pairs })
@@ -165,7 +202,7 @@ impl Databases {
     }
 
     /// Rights are tried by making something on the servers: announced, so that it does not outlive a crash.
-    pub(crate) fn preflight(&self, job: &Job, cx: &Cx) -> Result<()> {
+    pub(crate) fn preflight(&mut self, job: &Job, cx: &Cx) -> Result<()> {
         if self.pairs.is_empty() {
             return Ok(());
         }
@@ -175,11 +212,14 @@ impl Databases {
         checked.and(removed)
     }
 
-    fn check(&self, cx: &Cx) -> Result<()> {
-        for pair in &self.pairs {
-            pair.database
-                .preflight(&pair.dump, cx)
-                .with_context(|| format!("prepare to restore {}", pair.database.describe()))?;
+    fn check(&mut self, cx: &Cx) -> Result<()> {
+        for pair in &mut self.pairs {
+            let means = if pair.only.is_empty() {
+                pair.database.preflight(&pair.dump, cx)
+            } else {
+                pair.database.preflight_tables(&pair.dump, &pair.only, cx)
+            };
+            pair.means = means.with_context(|| format!("prepare to restore {}", pair.database.describe()))?;
         }
         Ok(())
     }
@@ -187,19 +227,24 @@ impl Databases {
     /// The names of all side copies, before any is made.
     pub(crate) fn announce(&self, token: &str) -> Result<Vec<Aside>> {
         let announce = |pair: &Pair| {
-            let copy = pair.database.side_names(token)?;
+            let names = pair.database.side_names(token, pair.means)?;
+            let copy = SideCopy { only: pair.only.clone(), ..names };
             Ok(Aside { directory: pair.database.directory(), fresh: true, copy })
         };
         self.pairs.iter().map(announce).collect()
     }
 
-    /// Loads every dump beside its live database; says under which names, by the directory of the dumps.
-    pub(crate) fn load(&self, token: &str, cx: &Cx) -> Result<Vec<(PathBuf, SideCopy)>> {
+    /// Loads every dump beside its live database, under the names that were announced; says what came of it, by the directory
+    /// of the dumps.
+    pub(crate) fn load(&self, announced: &[Aside], cx: &Cx) -> Result<Vec<(PathBuf, SideCopy)>> {
         let load = |pair: &Pair| {
-            let what = || format!("load {}", pair.database.describe());
-            let copy = pair.database.load_aside(&pair.dump, token, cx).with_context(what)?;
+            let (what, directory) =
+                (|| format!("load {}", pair.database.describe()), pair.database.directory());
+            let names = announced.iter().find(|aside| aside.directory == directory);
+            let names = names.ok_or_else(|| Error::failed("it was not announced")).with_context(what)?;
+            let copy = pair.database.load(&pair.dump, &names.copy, cx).with_context(what)?;
             cx.between(Step::Load)?;
-            Ok((pair.database.directory(), copy))
+            Ok((directory, copy))
         };
         self.pairs.iter().map(load).collect()
     }

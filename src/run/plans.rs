@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Job;
+use super::parts::Parts;
 use super::request::{Preview, RestoreRequest, Target};
 use crate::error::{Context, Error, Result};
 use crate::sys::fs::write_atomic;
@@ -29,6 +30,8 @@ pub struct SavedPlan {
     pub files: bool,
     pub databases: bool,
     pub include: Vec<String>,
+    #[serde(default)]
+    pub parts: Parts,
     pub keep_newer: Vec<String>,
     pub safety: bool,
 }
@@ -39,7 +42,7 @@ pub(crate) fn id_of(request: &RestoreRequest<'_>, preview: &Preview) -> Result<S
     let what = (
         &preview.snapshot.id,
         places(&request.target),
-        (&request.include, &request.keep_newer, request.safety),
+        (&request.include, &request.parts, &request.keep_newer, request.safety),
         changes,
         (&preview.carried, &preview.aside),
         &preview.databases,
@@ -60,6 +63,7 @@ pub(crate) fn keep(job: &Job, request: &RestoreRequest<'_>, preview: Preview) ->
         files,
         databases,
         include: request.include.clone(),
+        parts: request.parts.clone(),
         keep_newer: request.keep_newer.clone(),
         safety: request.safety,
     };

@@ -44,10 +44,10 @@ impl<'a> Plan<'a> {
             adapt::check(job, source, &reader, &snapshot, saved)?;
         }
         // A part of the site is files alone: the databases of another time would not fit to the rest.
-        let databases = if databases && request.include.is_empty() {
+        let mut databases = if databases && request.include.is_empty() {
             match request.source {
                 Some(_) => Databases::find_for_another(job, &manifest, &reader, &snapshot)?,
-                None => Databases::find(job, &manifest, &reader, &snapshot)?,
+                None => Databases::find(job, &manifest, (&reader, &snapshot), &request.parts)?,
             }
         } else {
             Databases::default()

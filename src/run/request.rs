@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::Job;
 use super::newer::Listing;
 use super::pace::Estimate;
+use super::parts::Parts;
+use crate::database::Means;
 use crate::repo::{ChangeKind, Changes, Snapshot};
 use crate::schedule::Wanted;
 use crate::site::Hosts;
@@ -19,6 +21,8 @@ pub struct RestoreRequest<'a> {
     pub target: Target,
     /// Only what matches these patterns (gitignore style, relative to the root); empty means everything.
     pub include: Vec<String>,
+    /// Only these databases or tables.
+    pub parts: Parts,
     /// What came after the snapshot and matches moves along instead of being set aside.
     pub keep_newer: Vec<String>,
     /// Save what is live first, as a snapshot of its own.
@@ -73,6 +77,8 @@ pub struct Preview {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DatabasePlan {
     pub database: String,
+    /// How it is exchanged.
+    pub means: Means,
     pub rows: u64,
     /// In the order of their names; nothing for a kind of dump that does not tell tables apart.
     pub tables: Vec<TablePlan>,

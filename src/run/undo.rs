@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::copies::owner;
 use super::journal::{Aside, Files, Journal};
 use super::newer::Listing;
+use super::parts::Parts;
 use super::request::{RestoreRequest, Target};
 use super::restore::{Restored, restore, stamp, token};
 use super::scope::Run;
@@ -179,6 +180,7 @@ fn from_snapshot(
         wanted: Wanted::Id(safety),
         target: Target::InPlace { files: last.files.is_some(), databases: !last.databases.is_empty() },
         include: Vec::new(),
+        parts: parts(job, &last.databases),
         keep_newer: request.keep_newer.clone(),
         safety: request.safety,
         dry_run: false,
@@ -195,6 +197,19 @@ fn from_snapshot(
         restored: Some(restored),
         ..Undone::preview(preview)
     })
+}
+
+/// What a restore replaced of the databases, to be asked for by name.
+fn parts(job: &Job, databases: &[Aside]) -> Parts {
+    let mut parts = Parts::default();
+    for Aside { copy, .. } in databases {
+        parts.tables.extend(copy.only.iter().map(|table| format!("{}.{table}", copy.live)));
+        if copy.only.is_empty() {
+            parts.databases.push(copy.live.clone());
+        }
+    }
+    // Nothing named is everything, which finds what is missing too.
+    if parts.databases.len() == job.databases.len() { Parts::default() } else { parts }
 }
 
 impl Undone {

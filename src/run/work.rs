@@ -52,7 +52,7 @@ impl<'a> Work<'a> {
 
     /// Loads every dump beside its live database, under the names that were announced.
     pub(crate) fn load(&self, databases: &Databases, cx: &Cx) -> Result<()> {
-        let loaded = databases.load(&self.journal().token, cx)?;
+        let loaded = databases.load(&self.journal().databases, cx)?;
         self.alter(|journal| {
             for copy in &mut journal.databases {
                 if let Some((_, loaded)) = loaded.iter().find(|(directory, _)| *directory == copy.directory) {

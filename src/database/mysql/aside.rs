@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::crew::{self, Whistle};
-use super::definition::{Split, in_schema};
-use super::fault::{During, code_of, is_change, text_of};
-use super::grants::Account;
+use super::definition::Split;
+use super::fault::{During, code_of, text_of};
 use super::intake::{self, Intake};
+use super::keys::{self, TableKeys};
 use super::link::Link;
 use super::load::{Filling, choose, parts};
 use super::manifest::{FileEntry, TableEntry};
 use super::names::{beside, hex_literal, qualified, quote};
 use super::objects::{Object, ObjectKind};
+use super::place::Place;
 use super::record::Record;
 use super::session::{Patience, pin_for_loading};
 use super::{recreate, server, verify};
-use crate::database::{MysqlSpec, SideCopy};
+use crate::database::{Means, MysqlSpec, SideCopy};
 use crate::dump::Shelf;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
@@ -29,34 +30,50 @@ const WORTH_WAITING: u64 = 1 << 20;
 /// The server cannot prepare this kind of statement.
 const NOT_PREPARABLE: u16 = 1295;
 
-/// Names of all schemas of a restore.
-pub(super) fn names(spec: &MysqlSpec, token: &str) -> SideCopy {
+/// Names of everything that a restore makes.
+pub(super) fn names(spec: &MysqlSpec, token: &str, means: Means) -> SideCopy {
+    let place = |inside: &str, purpose: &str| match means {
+        Means::Beside => Place::Schema(beside(&spec.schema, purpose, token)),
+        Means::SideTables => Place::inside(&spec.schema, inside, token),
+    };
     SideCopy {
         live: spec.schema.clone(),
-        side: beside(&spec.schema, "restore", token),
-        former: beside(&spec.schema, "former", token),
+        side: place("new", "restore").to_string(),
+        former: place("old", "former").to_string(),
+        only: Vec::new(),
         tables: 0,
         rows: 0,
     }
 }
 
-pub(super) fn load(spec: &MysqlSpec, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
-    let intake = intake::read(shelf)?;
-    let mut copy = names(spec, token);
+pub(super) fn load(spec: &MysqlSpec, shelf: &dyn Shelf, names: &SideCopy, cx: &Cx) -> Result<SideCopy> {
+    let mut intake = intake::read(shelf)?;
+    if !names.only.is_empty() {
+        intake.select(&names.only)?;
+    }
+    let place = Place::side(names);
+    intake.put_in(&place);
+    let mut copy = names.clone();
     // Declared before the connection, so that it acts after that has let go of its transaction.
-    let mut guard = Guard { spec, schema: copy.side.clone(), armed: false, cx };
+    let mut guard = Guard { spec, place: place.clone(), armed: false, cx };
     let mut link = Link::open(spec, None)?;
     pin_for_loading(&mut link, PATIENCE)?;
-    create_schema(&mut link, &copy.side, &intake)?;
+    make(&mut link, &place, &intake)?;
     guard.armed = true;
-    fill(spec, &mut link, &copy, shelf, &intake, cx)?;
+    fill(spec, &mut link, (&copy, &place), shelf, &intake, cx)?;
     guard.armed = false;
     copy.tables = intake.manifest.tables.len() as u64;
     copy.rows = intake.manifest.rows();
     Ok(copy)
 }
 
-fn create_schema(link: &mut Link, schema: &str, intake: &Intake) -> Result<()> {
+/// Makes the place itself, which must be new.
+fn make(link: &mut Link, place: &Place, intake: &Intake) -> Result<()> {
+    let Place::Schema(schema) = place else {
+        return Record::claim(link, place)
+            .during(format!("create tables {place} for the restored copy"))
+            .remedy("the database user needs the rights CREATE, ALTER and DROP on its schema");
+    };
     let mut sql = format!("CREATE DATABASE {}", quote(schema)).into_bytes();
     sql.extend(server::database_options(&intake.database, &intake.manifest.schema));
     link.run(sql)
@@ -67,22 +84,21 @@ fn create_schema(link: &mut Link, schema: &str, intake: &Intake) -> Result<()> {
 fn fill(
     spec: &MysqlSpec,
     link: &mut Link,
-    copy: &SideCopy,
+    (copy, place): (&SideCopy, &Place),
     shelf: &dyn Shelf,
     intake: &Intake,
     cx: &Cx,
 ) -> Result<()> {
-    let schema = &copy.side;
+    let schema = place.schema();
     link.run(format!("USE {}", quote(schema))).during(format!("use schema {schema:?}"))?;
-    let sequences = of_kind(intake, |kind| kind == ObjectKind::Sequence);
-    recreate::create(link, schema, &sequences, cx)?;
+    create_sequences(link, place, intake, cx)?;
     let splits: Vec<_> = std::iter::zip(&intake.manifest.tables, &intake.tables)
-        .map(|(table, ddl)| split(table, &in_schema(ddl, &intake.manifest.schema, schema)))
+        .map(|(table, ddl)| split(table, ddl, place))
         .collect();
     for (table, split) in std::iter::zip(&intake.manifest.tables, &splits) {
         link.run(split.create.as_slice()).during(format!("create table {:?}", table.name))?;
     }
-    try_objects(link, schema, intake, cx)?;
+    try_objects(link, place, intake, cx)?;
     let filling =
         Filling { shelf, schema, way: choose(link)?, done: AtomicU64::new(0), total: intake.manifest.rows() };
     let mut tables: Vec<_> = std::iter::zip(&intake.manifest.tables, &splits).collect();
@@ -95,14 +111,26 @@ fn fill(
         if part.is_last() { add_indexes(link, schema, part.table, part.split) } else { Ok(()) }
     };
     crew::share(spec, (link, schema, PATIENCE), work, fill_one, cx)?;
-    add_foreign_keys(link, intake, &splits, schema)?;
+    let record = record(copy, place, intake, &splits);
+    add_foreign_keys(link, place, &record, intake, &splits)?;
     let same_version = server::facts(link)?.version == intake.manifest.version;
     verify::compare(spec, (link, schema, PATIENCE), intake, same_version, cx)
         .context("verify the restored copy")?;
     // The rights name the schema they were given on.
     let accounts =
         if spec.grants && intake.manifest.schema == copy.live { intake.accounts.clone() } else { Vec::new() };
-    record(link, schema, intake, accounts)
+    record.with_accounts(accounts).write(link, place)
+}
+
+/// Under the names that follow those of the tables in the record.
+fn create_sequences(link: &mut Link, place: &Place, intake: &Intake, cx: &Cx) -> Result<()> {
+    let before = intake.manifest.tables.len();
+    let renamed: Vec<_> = of_kind(intake, |kind| kind == ObjectKind::Sequence)
+        .into_iter()
+        .enumerate()
+        .map(|(at, sequence)| sequence.called(&place.name(before + at, &sequence.name)))
+        .collect();
+    recreate::create(link, place.schema(), &renamed.iter().collect::<Vec<_>>(), cx)
 }
 
 /// Some rows of a table, for one connection.
@@ -128,24 +156,35 @@ impl<'a> Part<'a> {
 }
 
 /// Which parts of a table come after its rows.
-fn split(table: &TableEntry, ddl: &[u8]) -> Split {
-    // Other engines build indexes as well row by row, or have none; a table with a history may not be altered.
-    if table.engine != "innodb" || table.versioned {
-        return Split::whole(ddl);
+fn split(table: &TableEntry, ddl: &[u8], place: &Place) -> Split {
+    // Other engines build indexes as well row by row, or have none; a table with a history may not be altered, except for
+    // foreign keys, which here need other names.
+    match table.engine == "innodb" {
+        true if !table.versioned => Split::of(ddl, table.bytes >= WORTH_WAITING),
+        true if place.is_inside() => Split::of(ddl, false),
+        _ => Split::whole(ddl),
     }
-    Split::of(ddl, table.bytes >= WORTH_WAITING)
 }
 
 fn add_indexes(link: &mut Link, schema: &str, table: &TableEntry, split: &Split) -> Result<()> {
-    for sql in split.index_statements(&qualified(schema, &table.name)) {
+    for sql in split.index_statements(&qualified(schema, table.place())) {
         link.run(sql).during(format!("add the indexes of table {:?}", table.name))?;
     }
     Ok(())
 }
 
-fn add_foreign_keys(link: &mut Link, intake: &Intake, splits: &[Split], schema: &str) -> Result<()> {
+fn add_foreign_keys(
+    link: &mut Link,
+    place: &Place,
+    record: &Record,
+    intake: &Intake,
+    splits: &[Split],
+) -> Result<()> {
+    if place.is_inside() {
+        return keys::add_aside(link, place, record);
+    }
     for (table, split) in std::iter::zip(&intake.manifest.tables, splits) {
-        if let Some(sql) = split.foreign_statement(&qualified(schema, &table.name)) {
+        if let Some(sql) = split.foreign_statement(&qualified(place.schema(), &table.name)) {
             link.run(sql).during(format!("add the foreign keys of table {:?}", table.name))?;
         }
     }
@@ -157,13 +196,16 @@ fn of_kind(intake: &Intake, wanted: impl Fn(ObjectKind) -> bool) -> Vec<&Object>
 }
 
 /// Finds out before anything is swapped whether the server will take the objects: routines and views are created for
-/// real; triggers (which would keep their table from being moved) and events (which would run) are only parsed.
-fn try_objects(link: &mut Link, schema: &str, intake: &Intake, cx: &Cx) -> Result<()> {
-    let real = of_kind(intake, |kind| {
-        !matches!(kind, ObjectKind::Sequence | ObjectKind::Trigger | ObjectKind::Event)
-    });
-    recreate::create(link, schema, &real, cx).context("try the objects of the dump")?;
-    for object in of_kind(intake, |kind| matches!(kind, ObjectKind::Trigger | ObjectKind::Event)) {
+/// real where they have a schema of their own; triggers (which would keep their table from being moved), events (which would
+/// run), and what has a namesake that is live are only parsed.
+fn try_objects(link: &mut Link, place: &Place, intake: &Intake, cx: &Cx) -> Result<()> {
+    let inside = place.is_inside();
+    let only_parsed = |kind| {
+        matches!(kind, ObjectKind::Trigger | ObjectKind::Event) || (inside && kind != ObjectKind::View)
+    };
+    let real = of_kind(intake, |kind| !inside && kind != ObjectKind::Sequence && !only_parsed(kind));
+    recreate::create(link, place.schema(), &real, cx).context("try the objects of the dump")?;
+    for object in of_kind(intake, |kind| kind != ObjectKind::Sequence && only_parsed(kind)) {
         let label = recreate::label(object);
         recreate::attributes(link, object).during(format!("try {label}"))?;
         // `MySQL` takes a statement from a variable, and from no literal of bytes.
@@ -179,20 +221,25 @@ fn try_objects(link: &mut Link, schema: &str, intake: &Intake, cx: &Cx) -> Resul
 }
 
 /// What the swap will need, kept with the copy: by then there may be another process and no shelf.
-fn record(link: &mut Link, schema: &str, intake: &Intake, accounts: Vec<Account>) -> Result<()> {
+fn record(copy: &SideCopy, place: &Place, intake: &Intake, splits: &[Split]) -> Record {
     let sequences = intake.objects.iter().filter(|object| object.kind == ObjectKind::Sequence);
     let tables = intake.manifest.tables.iter().map(|table| table.name.clone());
     let tables = tables.chain(sequences.map(|sequence| sequence.name.clone())).collect();
     let objects =
         intake.objects.iter().filter(|object| object.kind != ObjectKind::Sequence).cloned().collect();
     let options = server::database_options(&intake.database, &intake.manifest.schema);
-    Record::new(Some(&options), tables, objects).with_accounts(accounts).write(link, schema)
+    let splits = std::iter::zip(&intake.manifest.tables, splits);
+    let keys = splits
+        .filter(|(_, split)| place.is_inside() && !split.foreign.is_empty())
+        .map(|(table, split)| TableKeys::new(&table.name, &split.foreign));
+    let only = (!copy.only.is_empty()).then(|| copy.only.clone());
+    Record::new(Some(&options), tables, objects).with_keys(keys.collect()).of_tables(only)
 }
 
-/// Removes a half-made schema when it goes out of scope, also on a panic.
+/// Removes a half-made copy when it goes out of scope, also on a panic.
 struct Guard<'a> {
     spec: &'a MysqlSpec,
-    schema: String,
+    place: Place,
     armed: bool,
     cx: &'a Cx,
 }
@@ -203,42 +250,12 @@ impl Drop for Guard<'_> {
             return;
         }
         // On a new connection: the one that failed may be in the middle of a statement.
-        if let Err(error) = remove(self.spec, &self.schema) {
-            self.cx
-                .warn(format!("schema {:?} is left behind and may be dropped by hand: {error}", self.schema));
+        if let Err(error) = remove(self.spec, &self.place) {
+            self.cx.warn(format!("{} is left behind and may be dropped by hand: {error}", self.place));
         }
     }
 }
 
-/// Drops a schema of ours; nothing happens if there is none.
-pub(super) fn remove(spec: &MysqlSpec, schema: &str) -> Result<()> {
-    let mut link = Link::open(spec, None)?;
-    pin_for_loading(&mut link, PATIENCE)?;
-    drop_schema(&mut link, schema)
-}
-
-pub(super) fn drop_schema(link: &mut Link, schema: &str) -> Result<()> {
-    link.run(format!("DROP DATABASE IF EXISTS {}", quote(schema))).during(format!("drop schema {schema:?}"))
-}
-
-/// Points the defaults of moved tables at the sequences that moved with them.
-pub(super) fn rebind_sequences(link: &mut Link, schema: &str, tables: &[String], from: &str) -> Result<()> {
-    for table in tables {
-        let ddl = match super::catalog::show_create(link, schema, table) {
-            // A swap that stopped half way has not brought it here.
-            Err(error) if is_change(&error) => continue,
-            other => other.during(format!("read the definition of table {table:?}"))?,
-        };
-        let wanted = format!("nextval({}.", quote(from));
-        for line in String::from_utf8_lossy(&ddl)
-            .lines()
-            .filter(|line| line.starts_with("  `") && line.contains(&wanted))
-        {
-            let column =
-                line.trim().trim_end_matches(',').replace(&wanted, &format!("nextval({}.", quote(schema)));
-            link.run(format!("ALTER TABLE {} MODIFY COLUMN {column}", qualified(schema, table)))
-                .during(format!("set the default of a column of table {table:?}"))?;
-        }
-    }
-    Ok(())
+fn remove(spec: &MysqlSpec, place: &Place) -> Result<()> {
+    place.remove(&mut place.connect(spec, PATIENCE)?)
 }

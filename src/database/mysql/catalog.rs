@@ -91,8 +91,8 @@ impl Table {
     }
 }
 
-/// All tables that hold rows, sorted by name.
-pub(super) fn tables(link: &mut Link, schema: &str) -> Result<Vec<Table>> {
+/// Those tables that hold rows and are wanted, sorted by name.
+pub(super) fn tables(link: &mut Link, schema: &str, wanted: impl Fn(&str) -> bool) -> Result<Vec<Table>> {
     let during = |what: &str| format!("read the {what} of schema {schema:?}");
     let mut columns = columns(link, schema).during(during("columns"))?;
     let mut keys = keys(link, schema).during(during("keys"))?;
@@ -105,6 +105,9 @@ pub(super) fn tables(link: &mut Link, schema: &str) -> Result<Vec<Table>> {
     let mut tables = Vec::new();
     for row in found.during(during("tables"))? {
         let name = text(&row, 0);
+        if !wanted(&name) {
+            continue;
+        }
         let mut table = Table {
             engine: text(&row, 2).to_lowercase(),
             ddl: show_create(link, schema, &name).during(format!("read the definition of table {name:?}"))?,

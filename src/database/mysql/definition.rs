@@ -157,7 +157,7 @@ fn end_of_quoted(text: &[u8], start: usize, quote: u8) -> Option<usize> {
 }
 
 /// A name with its backticks, and what follows it.
-fn name_and_rest(text: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn name_and_rest(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut at = 0;
     // A doubled backtick inside the name ends one quoted part and begins the next.
     while text.get(at) == Some(&b'`') {
@@ -184,9 +184,13 @@ fn contains(text: &[u8], wanted: &[u8]) -> bool {
     text.windows(wanted.len()).any(|window| window == wanted)
 }
 
-/// Sequences that a default asks are printed with their schema, the only name in a table's definition that is.
-pub(super) fn in_schema(ddl: &[u8], from: &str, to: &str) -> Vec<u8> {
-    replace(ddl, &format!("nextval({}.", quote(from)), &format!("nextval({}.", quote(to)))
+/// The definition of the table under another name.
+pub(super) fn called(ddl: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let head = |name: &str| format!("CREATE TABLE {}", quote(name));
+    match ddl.strip_prefix(head(from).as_bytes()) {
+        Some(rest) => [head(to).as_bytes(), rest].concat(),
+        None => ddl.to_vec(),
+    }
 }
 
 /// The definition for whatever schema it is loaded into.
@@ -194,7 +198,7 @@ pub(super) fn unqualified(ddl: &[u8], schema: &str) -> Vec<u8> {
     replace(ddl, &format!("nextval({}.", quote(schema)), "nextval(")
 }
 
-fn replace(text: &[u8], wanted: &str, instead: &str) -> Vec<u8> {
+pub(super) fn replace(text: &[u8], wanted: &str, instead: &str) -> Vec<u8> {
     let mut changed = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.windows(wanted.len()).position(|window| window == wanted.as_bytes()) {

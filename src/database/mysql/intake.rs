@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::definition::{called, replace};
 use super::grants::{self, Account};
 use super::manifest::{Manifest, NAME, TableEntry};
-use super::objects::{self, Object};
+use super::objects::{self, Object, ObjectKind};
+use super::place::Place;
+use super::sequences;
 use crate::database::entry::{self, unfit};
 use crate::dump::Shelf;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 
 /// Everything of a dump but its rows.
 pub(super) struct Intake {
@@ -20,6 +23,54 @@ pub(super) struct Intake {
     pub objects: Vec<Object>,
     /// Empty if they were not saved.
     pub accounts: Vec<Account>,
+}
+
+impl Intake {
+    /// Leaves these tables and their triggers alone.
+    pub(super) fn select(&mut self, only: &[String]) -> Result<()> {
+        if let Some(missing) =
+            only.iter().find(|name| !self.manifest.tables.iter().any(|table| table.name == **name))
+        {
+            return Err(Error::usage(format!(
+                "the dump of schema {:?} has no table {missing:?}",
+                self.manifest.schema
+            ))
+            .with_remedy("`lifeboat restore --dry-run` lists the tables of a snapshot"));
+        }
+        let triggers = self.objects.iter().filter(|object| object.kind == ObjectKind::Trigger);
+        if let Some(trigger) = triggers.into_iter().find(|trigger| trigger.table.is_empty()) {
+            return Err(Error::failed(format!(
+                "the dump does not say to which table the trigger {} belongs: it is of an older version",
+                trigger.name
+            ))
+            .with_remedy("restore the whole database, or take the table out of `lifeboat dump --sql`"));
+        }
+        let tables = std::mem::take(&mut self.manifest.tables).into_iter();
+        let wanted =
+            tables.zip(std::mem::take(&mut self.tables)).filter(|(table, _)| only.contains(&table.name));
+        (self.manifest.tables, self.tables) = wanted.unzip();
+        self.objects.retain(|object| object.kind == ObjectKind::Trigger && only.contains(&object.table));
+        self.accounts.clear();
+        Ok(())
+    }
+
+    /// Gives everything the names that it has in `place`.
+    pub(super) fn put_in(&mut self, place: &Place) {
+        let before = self.manifest.tables.len();
+        let sequences: Vec<_> =
+            self.objects.iter().filter(|object| object.kind == ObjectKind::Sequence).collect();
+        let changes = sequences::changes_for(place, &self.manifest.schema, before, &sequences);
+        for (at, (table, ddl)) in self.manifest.tables.iter_mut().zip(&mut self.tables).enumerate() {
+            for (was, is) in &changes {
+                *ddl = replace(ddl, was, is);
+            }
+            if place.is_inside() {
+                let name = place.name(at, &table.name);
+                *ddl = called(ddl, &table.name, &name);
+                table.aside = Some(name);
+            }
+        }
+    }
 }
 
 pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {

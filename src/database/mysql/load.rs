@@ -86,7 +86,7 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn of(schema: &str, table: &TableEntry) -> Self {
-        Self { table: qualified(schema, &table.name), columns: table.columns.clone() }
+        Self { table: qualified(schema, table.place()), columns: table.columns.clone() }
     }
 
     pub(super) fn column_list(&self) -> String {

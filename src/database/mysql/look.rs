@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::fault::During;
 use super::link::Link;
-use super::names::{beside, literal};
+use super::names::{beside, is_ours, literal};
+use super::place::{Place, drop_schema};
 use super::preflight::PROBE;
-use super::record::{Record, TABLE};
+use super::record::Record;
 use super::row::text;
-use super::{aside, server};
-use crate::database::{MysqlSpec, SideCopy};
+use super::{aside, fit, server};
+use crate::database::{Means, MysqlSpec, SideCopy};
 use crate::error::{Error, Result};
 
 pub(super) fn tables(spec: &MysqlSpec) -> Result<Option<BTreeSet<String>>> {
@@ -17,26 +18,29 @@ pub(super) fn tables(spec: &MysqlSpec) -> Result<Option<BTreeSet<String>>> {
     if !server::schema_exists(&mut link, &spec.schema)? {
         return Ok(None);
     }
-    of_schema(&mut link, &spec.schema, false).map(Some)
+    of_schema(&mut link, &spec.schema).map(Some)
 }
 
-/// The former schema has a record of what it consists of: with that it can be swapped in as a restored copy is.
+/// What a swap kept has a record of what it consists of: with that it can be swapped in as a restored copy is.
 pub(super) fn revive(spec: &MysqlSpec, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {
     let mut link = Link::open(spec, None)?;
-    let Some(record) = Record::read(&mut link, &copy.former)? else { return Ok(None) };
+    let place = Place::former(copy);
+    let Some(record) = Record::read(&mut link, &place)? else { return Ok(None) };
     if record.options().is_none() {
         return Err(Error::failed(format!("schema {:?} did not exist before that restore", copy.live))
             .with_remedy("drop it by hand if it is not wanted"));
     }
-    let there = of_schema(&mut link, &copy.former, true)?;
+    let there = place.holds(&mut link, &record)?;
     if !record.tables.iter().all(|table| there.contains(table)) {
         return Ok(None);
     }
-    let tables = of_schema(&mut link, &copy.former, false)?.len() as u64;
-    Ok(Some(SideCopy { side: copy.former.clone(), tables, ..aside::names(spec, token) }))
+    let means = if place.is_inside() { Means::SideTables } else { Means::Beside };
+    let tables = place.count_tables(&mut link)?;
+    let only = copy.only.clone();
+    Ok(Some(SideCopy { side: copy.former.clone(), only, tables, ..aside::names(spec, token, means) }))
 }
 
-/// Drops schemas that bear the name of a preflight's, as long as nobody put anything into them.
+/// Drops what bears the name of a preflight's: schemas, as long as nobody put anything into them, and tables.
 pub(super) fn sweep(spec: &MysqlSpec) -> Result<()> {
     const DIGITS: usize = 8;
     let mut link = Link::open(spec, None)?;
@@ -47,22 +51,21 @@ pub(super) fn sweep(spec: &MysqlSpec) -> Result<()> {
     for schema in
         rows.iter().map(|row| text(row, 0)).filter(|name| name.strip_prefix(begins).is_some_and(plain))
     {
-        if of_schema(&mut link, &schema, true)?.iter().all(|table| table == PROBE) {
-            aside::drop_schema(&mut link, &schema)?;
+        if of_schema(&mut link, &schema)?.iter().all(|table| table == PROBE) {
+            drop_schema(&mut link, &schema)?;
         }
     }
-    Ok(())
+    fit::sweep(&mut link, &spec.schema, |name| is_ours(name) && name.contains(&format!("__{PROBE}_")))
 }
 
-/// Names of the tables of a schema, without our own.
-fn of_schema(link: &mut Link, schema: &str, sequences: bool) -> Result<BTreeSet<String>> {
-    let also = if sequences { ",'SEQUENCE'" } else { "" };
+/// Names of the tables of the site itself.
+fn of_schema(link: &mut Link, schema: &str) -> Result<BTreeSet<String>> {
     let rows = link
         .rows(format!(
             "SELECT table_name FROM information_schema.tables WHERE table_schema={} \
-             AND table_type IN ('BASE TABLE','SYSTEM VERSIONED'{also})",
+             AND table_type IN ('BASE TABLE','SYSTEM VERSIONED')",
             literal(schema)
         ))
         .during(format!("list the tables of schema {schema:?}"))?;
-    Ok(rows.iter().map(|row| text(row, 0)).filter(|name| name != TABLE).collect())
+    Ok(rows.iter().map(|row| text(row, 0)).filter(|name| !is_ours(name)).collect())
 }

@@ -50,6 +50,9 @@ pub(super) struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TableEntry {
     pub name: String,
+    /// What it is called where it is loaded, if not so.
+    #[serde(skip)]
+    pub aside: Option<String>,
     pub engine: String,
     pub rows: u64,
     pub bytes: u64,
@@ -75,6 +78,7 @@ impl TableEntry {
     pub(super) fn new(table: &Table, cut: Cut, definition: String) -> Self {
         Self {
             name: table.name.clone(),
+            aside: None,
             engine: table.engine.clone(),
             rows: 0,
             bytes: 0,
@@ -87,6 +91,11 @@ impl TableEntry {
             row_sum: None,
             files: Vec::new(),
         }
+    }
+
+    /// Its name where it is loaded.
+    pub(super) fn place(&self) -> &str {
+        self.aside.as_deref().unwrap_or(&self.name)
     }
 
     pub(super) fn add(&mut self, file: FileEntry) {

@@ -12,10 +12,12 @@ mod definition;
 mod encode;
 mod fault;
 mod feed;
+mod fit;
 mod grants;
 mod infile;
 mod insert;
 mod intake;
+mod keys;
 mod link;
 mod load;
 mod lock;
@@ -23,6 +25,7 @@ mod look;
 mod manifest;
 mod names;
 mod objects;
+mod place;
 mod preflight;
 mod reader;
 mod readme;
@@ -32,6 +35,7 @@ mod render;
 mod rewrite;
 mod rights;
 mod row;
+mod sequences;
 mod server;
 mod session;
 mod snapshot;
@@ -44,7 +48,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub(super) use self::render::render;
-use super::{Database, MysqlAddress, MysqlSpec, Rewrite, SideCopy, cut};
+use super::{Database, Means, MysqlAddress, MysqlSpec, Rewrite, SideCopy, cut};
 use crate::dump::{Feed, Previous, Shelf};
 use crate::error::Result;
 use crate::event::Cx;
@@ -82,24 +86,28 @@ impl Database for Mysql {
         Ok(Box::new(feed::MysqlFeed::begin(&self.spec, self.directory(), previous, cx)?))
     }
 
-    fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<()> {
-        preflight::run(&self.spec, dump, cx)
+    fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<Means> {
+        preflight::run(&self.spec, dump, &[], cx)
+    }
+
+    fn preflight_tables(&self, dump: &dyn Shelf, tables: &[String], cx: &Cx) -> Result<Means> {
+        preflight::run(&self.spec, dump, tables, cx)
     }
 
     fn sweep(&self) -> Result<()> {
         look::sweep(&self.spec)
     }
 
-    fn side_names(&self, token: &str) -> Result<SideCopy> {
-        Ok(aside::names(&self.spec, token))
+    fn side_names(&self, token: &str, means: Means) -> Result<SideCopy> {
+        Ok(aside::names(&self.spec, token, means))
     }
 
-    fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
-        aside::load(&self.spec, dump, token, cx)
+    fn load(&self, dump: &dyn Shelf, names: &SideCopy, cx: &Cx) -> Result<SideCopy> {
+        aside::load(&self.spec, dump, names, cx)
     }
 
     fn rewrite(&self, copy: &SideCopy, rule: &Rewrite<'_>, cx: &Cx) -> Result<u64> {
-        rewrite::run(&self.spec, &copy.side, rule, cx)
+        rewrite::run(&self.spec, copy, rule, cx)
     }
 
     fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {

@@ -1,10 +1,11 @@
 //! Everything in a schema that is not a table with rows: sequences, routines, packages, views, triggers, events.
 
+use mysql_async::Row;
 use serde::{Deserialize, Serialize};
 
 use super::fault::{During, Sql, text_of};
 use super::link::Link;
-use super::names::{hex, literal, qualified, quote, unhex};
+use super::names::{hex, is_ours, literal, qualified, quote, unhex};
 use super::row::{number, text, text_under, under};
 use crate::dump::Unsaved;
 use crate::error::Result;
@@ -47,6 +48,9 @@ impl ObjectKind {
 pub(super) struct Object {
     pub kind: ObjectKind,
     pub name: String,
+    /// That a trigger belongs to.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub table: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sql_mode: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -92,6 +96,18 @@ impl Statement {
     }
 }
 
+impl Object {
+    /// A sequence under another name.
+    pub(super) fn called(&self, name: &str) -> Self {
+        let rename = |text: &str| text.replacen(&quote(&self.name), &quote(name), 1);
+        let sql = match &self.sql {
+            Statement::Sql(text) => Statement::Sql(rename(text)),
+            other @ Statement::SqlHex(_) => other.clone(),
+        };
+        Self { name: name.to_owned(), set_value: rename(&self.set_value), sql, ..self.clone() }
+    }
+}
+
 /// The objects of a schema in the order of replay, and those that the server would not show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Objects {
@@ -101,10 +117,16 @@ pub(super) struct Objects {
 
 /// Reads all objects; the session must be one for definitions, with `schema` as its default.
 pub(super) fn objects(link: &mut Link, schema: &str) -> Result<Objects> {
+    let names = names(link, schema).during(format!("list the objects of schema {schema:?}"))?;
+    read_all(link, schema, &names)
+}
+
+/// Reads these objects; the session must be as for `objects`.
+pub(super) fn read_all(link: &mut Link, schema: &str, names: &[Named]) -> Result<Objects> {
     let mut found = Objects::default();
-    for (kind, name) in names(link, schema).during(format!("list the objects of schema {schema:?}"))? {
-        let what = format!("{} {name}", kind.sql().to_lowercase());
-        match read(link, schema, kind, &name) {
+    for named in names {
+        let what = format!("{} {}", named.kind.sql().to_lowercase(), named.name);
+        match read(link, schema, named) {
             Ok(Some(object)) => found.list.push(object),
             Ok(None) => found.unsaved.push(Unsaved {
                 what,
@@ -120,14 +142,30 @@ pub(super) fn objects(link: &mut Link, schema: &str) -> Result<Objects> {
     Ok(found)
 }
 
-/// Names of all objects of a kind, in the order in which they are to be created.
-pub(super) fn names(link: &mut Link, schema: &str) -> Sql<Vec<(ObjectKind, String)>> {
+/// What an object is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pub kind: ObjectKind,
+    pub name: String,
+    /// That a trigger belongs to.
+    pub table: String,
+}
+
+impl Named {
+    fn new(kind: ObjectKind, row: &Row) -> Self {
+        let table = if kind == ObjectKind::Trigger { text(row, 1) } else { String::new() };
+        Self { kind, name: text(row, 0), table }
+    }
+}
+
+/// Names of all objects of the site itself, in the order in which they are to be created.
+pub(super) fn names(link: &mut Link, schema: &str) -> Sql<Vec<Named>> {
     let schema = literal(schema);
     let mut all = Vec::new();
     for row in link.rows(format!(
         "SELECT table_name FROM information_schema.tables WHERE table_schema={schema} AND table_type='SEQUENCE' ORDER BY 1"
     ))? {
-        all.push((ObjectKind::Sequence, text(&row, 0)));
+        all.push(Named::new(ObjectKind::Sequence, &row));
     }
     for row in link.rows(format!(
         "SELECT routine_name, routine_type FROM information_schema.routines WHERE routine_schema={schema} \
@@ -139,7 +177,7 @@ pub(super) fn names(link: &mut Link, schema: &str) -> Sql<Vec<(ObjectKind, Strin
             "PACKAGE BODY" => ObjectKind::PackageBody,
             _ => ObjectKind::Procedure,
         };
-        all.push((kind, text(&row, 0)));
+        all.push(Named::new(kind, &row));
     }
     let lists = [
         (
@@ -149,7 +187,7 @@ pub(super) fn names(link: &mut Link, schema: &str) -> Sql<Vec<(ObjectKind, Strin
         (
             ObjectKind::Trigger,
             format!(
-                "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema={schema} \
+                "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema={schema} \
                  ORDER BY event_object_table, action_timing, event_manipulation, action_order"
             ),
         ),
@@ -161,13 +199,16 @@ pub(super) fn names(link: &mut Link, schema: &str) -> Sql<Vec<(ObjectKind, Strin
         ),
     ];
     for (kind, sql) in lists {
-        all.extend(link.rows(sql)?.iter().map(|row| (kind, text(row, 0))));
+        all.extend(link.rows(sql)?.iter().map(|row| Named::new(kind, row)));
     }
+    // What a restore keeps inside the schema.
+    all.retain(|named| !is_ours(&named.name));
     Ok(all)
 }
 
 /// One object; `None` if the server hides its text.
-fn read(link: &mut Link, schema: &str, kind: ObjectKind, name: &str) -> Sql<Option<Object>> {
+fn read(link: &mut Link, schema: &str, Named { kind, name, table }: &Named) -> Sql<Option<Object>> {
+    let kind = *kind;
     let shown = link.first(format!("SHOW CREATE {} {}", kind.sql(), qualified(schema, name)))?;
     let Some(row) = shown else { return Ok(None) };
     let headings: &[&str] = match kind {
@@ -183,7 +224,8 @@ fn read(link: &mut Link, schema: &str, kind: ObjectKind, name: &str) -> Sql<Opti
     let Some(sql) = under(&row, headings).map(Statement::from) else { return Ok(None) };
     let mut object = Object {
         kind,
-        name: name.to_owned(),
+        name: name.clone(),
+        table: table.clone(),
         sql_mode: text_under(&row, "sql_mode"),
         character_set_client: text_under(&row, "character_set_client"),
         collation_connection: text_under(&row, "collation_connection"),

@@ -1,51 +1,80 @@
 //! Whether a restore can work, found out before anything is touched.
 
-use super::aside::drop_schema;
-use super::fault::During;
+use super::fault::{During, code_of};
+use super::fit;
 use super::intake::{self, Intake};
 use super::link::Link;
 use super::names::{beside, literal, qualified, quote};
+use super::place::drop_schema;
 use super::row::text;
 use super::session::{Patience, pin};
 use super::{server, swap};
-use crate::database::{MysqlAddress, MysqlSpec, room};
+use crate::database::{Means, MysqlAddress, MysqlSpec, room};
 use crate::dump::Shelf;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 
-pub(super) fn run(spec: &MysqlSpec, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
-    let intake = intake::read(shelf)?;
+/// With these a server says that a right is missing.
+pub(super) const DENIED: [u16; 6] = [1044, 1045, 1142, 1227, 1370, 1419];
+
+/// For `tables` alone, or for all of the dump if there are none.
+pub(super) fn run(spec: &MysqlSpec, shelf: &dyn Shelf, tables: &[String], cx: &Cx) -> Result<Means> {
+    let mut intake = intake::read(shelf)?;
     for lost in &intake.manifest.unsaved {
         cx.warn(format!("the dump does not hold {}: {}", lost.what, lost.why));
+    }
+    if !tables.is_empty() {
+        intake.select(tables)?;
     }
     let mut link = Link::open(spec, None)?;
     pin(&mut link, Patience(10))?;
     versions(&mut link, &intake, cx)?;
-    probe(&mut link, spec)?;
+    let means = means(&mut link, spec, &intake, tables, cx)?;
     if server::schema_exists(&mut link, &spec.schema)? {
-        swap::live_objects(&mut link, &spec.schema)?;
+        let only = (!tables.is_empty()).then_some(tables);
+        swap::live_objects(&mut link, &spec.schema, only)?;
         foreign(&mut link, &spec.schema)?;
     }
-    room(&mut link, spec, &intake)
+    room(&mut link, spec, &intake)?;
+    Ok(means)
+}
+
+/// Schemas if we may make them, else tables inside the live schema; single tables always inside it, where the others can go on
+/// referring to them.
+fn means(link: &mut Link, spec: &MysqlSpec, intake: &Intake, tables: &[String], cx: &Cx) -> Result<Means> {
+    if tables.is_empty() {
+        let Some(denied) = probe(link, spec)? else { return Ok(Means::Beside) };
+        fit::check(link, spec, intake, None)
+            .with_context(|| format!("{denied}, and tables inside the live schema will not do instead"))?;
+        cx.note(format!(
+            "{denied}: the tables are restored under other names inside schema {:?}",
+            spec.schema
+        ));
+    } else {
+        fit::check(link, spec, intake, Some(tables))?;
+    }
+    Ok(Means::SideTables)
 }
 
 /// In the name of the schema in which rights are tried, and the name of its only table.
 pub(super) const PROBE: &str = "probe";
 
-/// Creates and drops an empty schema with a table in it.
-fn probe(link: &mut Link, spec: &MysqlSpec) -> Result<()> {
+/// Creates and drops an empty schema with a table in it; says so if that is not permitted.
+fn probe(link: &mut Link, spec: &MysqlSpec) -> Result<Option<String>> {
     let schema = beside(&spec.schema, PROBE, &format!("{:08x}", rand::random::<u32>()));
-    let remedy = "the database user needs all rights on schemas beside its own; as root on the local socket it has them";
-    link.run(format!("CREATE DATABASE {}", quote(&schema)))
-        .during("try to create a schema")
-        .remedy(remedy)?;
+    let denied = |error: &mysql_async::Error| code_of(error).is_some_and(|code| DENIED.contains(&code));
+    let told = || Ok(Some("the database user may make no schemas".to_owned()));
+    match link.run(format!("CREATE DATABASE {}", quote(&schema))) {
+        Err(error) if denied(&error) => return told(),
+        other => other.during("try to create a schema")?,
+    }
     let table = qualified(&schema, PROBE);
-    let tried = link
-        .run(format!("CREATE TABLE {table} (a INT PRIMARY KEY)"))
-        .during("try to create a table")
-        .remedy(remedy);
+    let tried = link.run(format!("CREATE TABLE {table} (a INT PRIMARY KEY)"));
     drop_schema(link, &schema)?;
-    tried
+    match tried {
+        Err(error) if denied(&error) => told(),
+        other => other.during("try to create a table").map(|()| None),
+    }
 }
 
 fn versions(link: &mut Link, intake: &Intake, cx: &Cx) -> Result<()> {

@@ -9,9 +9,11 @@ use super::column::{Column, Kind};
 use super::fault::During;
 use super::link::Link;
 use super::names::{hex_literal, literal, qualified, quote};
+use super::place::Place;
+use super::record::Record;
 use super::row::{bytes, text};
 use super::session::{Patience, as_values, pin_for_loading};
-use crate::database::{MysqlSpec, Rewrite};
+use crate::database::{MysqlSpec, Rewrite, SideCopy};
 use crate::error::{Error, Result};
 use crate::event::Cx;
 
@@ -36,26 +38,32 @@ struct Traits {
 }
 
 /// Says how many values were changed.
-pub(super) fn run(spec: &MysqlSpec, schema: &str, rule: &Rewrite<'_>, cx: &Cx) -> Result<u64> {
+pub(super) fn run(spec: &MysqlSpec, copy: &SideCopy, rule: &Rewrite<'_>, cx: &Cx) -> Result<u64> {
+    let place = Place::side(copy);
+    let schema = place.schema();
     let open = || -> Result<Link> {
         let mut link = Link::open(spec, Some(schema))?;
         pin_for_loading(&mut link, PATIENCE)?;
         Ok(link)
     };
     let (mut reading, mut writing) = (open()?, open()?);
-    let tables = catalog::tables(&mut reading, schema)?;
+    let record = Record::read(&mut reading, &place)?.unwrap_or_default();
+    let names: BTreeMap<_, _> =
+        record.tables.iter().enumerate().map(|(at, name)| (place.name(at, name), name)).collect();
+    let tables = catalog::tables(&mut reading, schema, |name| names.contains_key(name))?;
     let mut traits = traits(&mut reading, schema)?;
     as_values(&mut reading).during("set the character set")?;
     as_values(&mut writing).during("set the character set")?;
     let mut changed = 0;
     for table in tables.iter().filter(|table| table.has_rows()) {
         cx.go_on()?;
+        let name = names[&table.name];
         if table.versioned {
-            cx.warn(format!("table {:?} keeps its history and is left as it was saved", table.name));
+            cx.warn(format!("table {name:?} keeps its history and is left as it was saved"));
             continue;
         }
         let own = traits.remove(&table.name).unwrap_or_default();
-        if let Some(plan) = Plan::of(schema, table, &own, rule) {
+        if let Some(plan) = Plan::of(schema, (table, name), &own, rule) {
             changed += plan.run((&mut reading, &mut writing), rule, cx)?;
         }
     }
@@ -84,6 +92,8 @@ fn traits(link: &mut Link, schema: &str) -> Result<BTreeMap<String, BTreeMap<Str
 /// How one table is read and written.
 struct Plan<'a> {
     table: &'a Table,
+    /// Its name when it is live.
+    name: &'a str,
     target: String,
     /// The columns that say which row is meant: its key, or all that may change.
     which: Vec<(&'a Column, Traits)>,
@@ -97,7 +107,7 @@ impl<'a> Plan<'a> {
     /// `None` if the table has nothing that could be changed.
     fn of(
         schema: &str,
-        table: &'a Table,
+        (table, name): (&'a Table, &'a str),
         traits: &BTreeMap<String, Traits>,
         rule: &Rewrite<'_>,
     ) -> Option<Self> {
@@ -108,7 +118,7 @@ impl<'a> Plan<'a> {
             let wide = ["utf16", "utf16le", "utf32", "ucs2"].contains(&&*traits.charset);
             let json = column.kind == Kind::Utf8 && column.sql_type.starts_with("json");
             let kind = json || matches!(column.kind, Kind::Text | Kind::Bytes);
-            kind && !wide && !traits.generated && !rule.leaves(&table.name, &column.name)
+            kind && !wide && !traits.generated && !rule.leaves(name, &column.name)
         };
         let values: Vec<_> = table.columns.iter().filter(text).collect();
         if values.is_empty() {
@@ -139,6 +149,7 @@ impl<'a> Plan<'a> {
             .collect();
         Some(Self {
             table,
+            name,
             target,
             which: which.into_iter().map(|column| (column, of(column))).collect(),
             values,
@@ -148,7 +159,7 @@ impl<'a> Plan<'a> {
     }
 
     fn run(&self, (reading, writing): (&mut Link, &mut Link), rule: &Rewrite<'_>, cx: &Cx) -> Result<u64> {
-        let what = format!("change values of table {:?}", self.table.name);
+        let what = format!("change values of table {:?}", self.name);
         reading.start(self.select.as_str()).during(&what)?;
         // Other engines lock a table as long as it is read.
         let (at_once, most) = match self.table.store() {

@@ -12,7 +12,7 @@ use super::fault::{During, Sql, is_change, text_of};
 use super::grants::{self, Account};
 use super::link::Link;
 use super::lock::TableLock;
-use super::names::{literal, qualified};
+use super::names::{is_ours, literal, qualified};
 use super::objects::{self, Objects};
 use super::rights;
 use super::row::{text, text_under};
@@ -181,7 +181,7 @@ pub(super) fn read(link: &mut Link, schema: &str) -> Result<Definitions> {
     Ok(Definitions {
         schema: schema.to_owned(),
         database: server::show_create_database(link, schema)?,
-        tables: catalog::tables(link, schema)?,
+        tables: catalog::tables(link, schema, |name| !is_ours(name))?,
         objects: objects::objects(link, schema)?,
         births: births(link, schema)?,
     })
@@ -231,7 +231,7 @@ fn touch(link: &mut Link, schema: &str, tables: &[Table]) -> Sql<()> {
     link.run("ROLLBACK TO SAVEPOINT looked")
 }
 
-/// Names of the tables whose rows are kept in one of these ways.
+/// Names of the tables of the site itself whose rows are kept in one of these ways.
 fn tables(link: &mut Link, schema: &str, wanted: impl Fn(Store) -> bool) -> Result<Vec<String>> {
     let rows = link
         .rows(format!(
@@ -241,7 +241,7 @@ fn tables(link: &mut Link, schema: &str, wanted: impl Fn(Store) -> bool) -> Resu
         ))
         .during(format!("list the tables of schema {schema:?}"))?;
     let kept = |row: &&mysql_async::Row| wanted(Table::store_of(&text(row, 1).to_lowercase()));
-    Ok(rows.iter().filter(kept).map(|row| text(row, 0)).collect())
+    Ok(rows.iter().filter(kept).map(|row| text(row, 0)).filter(|name| !is_ours(name)).collect())
 }
 
 fn lock_plain_tables(spec: &MysqlSpec, link: &mut Link, cx: &Cx) -> Result<Option<TableLock>> {

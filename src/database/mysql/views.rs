@@ -42,6 +42,7 @@ mod tests {
         Object {
             kind: ObjectKind::View,
             name: name.to_owned(),
+            table: String::new(),
             sql_mode: String::new(),
             character_set_client: String::new(),
             collation_connection: String::new(),

@@ -18,14 +18,15 @@ pub(super) fn names(spec: &PostgresSpec, token: &str) -> SideCopy {
         live: spec.name.clone(),
         side: beside(&spec.name, "restore", token),
         former: beside(&spec.name, "former", token),
+        only: Vec::new(),
         tables: 0,
         rows: 0,
     }
 }
 
-pub(super) fn load(spec: &PostgresSpec, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
+pub(super) fn load(spec: &PostgresSpec, shelf: &dyn Shelf, names: &SideCopy, cx: &Cx) -> Result<SideCopy> {
     let intake = intake::read(shelf)?;
-    let mut copy = names(spec, token);
+    let mut copy = names.clone();
     let mut beside = Link::open_beside(spec)?;
     pin(&mut beside)?;
     let mut guard = Guard { spec, name: copy.side.clone(), armed: false, cx };

@@ -35,7 +35,7 @@ use std::path::PathBuf;
 
 pub(super) use self::manifest::ENGINE;
 pub(super) use self::render::render;
-use super::{Database, PostgresAddress, PostgresSpec, SideCopy, cut};
+use super::{Database, Means, PostgresAddress, PostgresSpec, SideCopy, cut};
 use crate::dump::{Feed, Previous, Shelf};
 use crate::error::Result;
 use crate::event::Cx;
@@ -69,15 +69,15 @@ impl Database for Postgres {
         Ok(Box::new(feed::PostgresFeed::begin(&self.spec, self.directory(), previous, cx)?))
     }
 
-    fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<()> {
-        preflight::run(&self.spec, dump, cx)
+    fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<Means> {
+        preflight::run(&self.spec, dump, cx).map(|()| Means::Beside)
     }
 
     fn sweep(&self) -> Result<()> {
         look::sweep(&self.spec)
     }
 
-    fn side_names(&self, token: &str) -> Result<SideCopy> {
+    fn side_names(&self, token: &str, _means: Means) -> Result<SideCopy> {
         Ok(aside::names(&self.spec, token))
     }
 
@@ -94,8 +94,8 @@ impl Database for Postgres {
         look::revive(&self.spec, copy, token)
     }
 
-    fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
-        aside::load(&self.spec, dump, token, cx)
+    fn load(&self, dump: &dyn Shelf, names: &SideCopy, cx: &Cx) -> Result<SideCopy> {
+        aside::load(&self.spec, dump, names, cx)
     }
 
     fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {

@@ -29,15 +29,16 @@ pub(super) fn names(live: &Path, token: &str) -> SideCopy {
         side: sibling(live, &format!(".restore-{token}")).to_string_lossy().into_owned(),
         former: sibling(live, &format!(".former-{token}")).to_string_lossy().into_owned(),
         live: live.to_string_lossy().into_owned(),
+        only: Vec::new(),
         tables: 0,
         rows: 0,
     }
 }
 
-pub(super) fn load(path: &Path, shelf: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
+pub(super) fn load(shelf: &dyn Shelf, names: &SideCopy, cx: &Cx) -> Result<SideCopy> {
     let manifest = manifest::read(shelf)?;
-    let live = real_path(path)?;
-    let copy = SideCopy { tables: manifest.tables, ..names(&live, token) };
+    let live = PathBuf::from(&names.live);
+    let copy = SideCopy { tables: manifest.tables, ..names.clone() };
     let side = PathBuf::from(&copy.side);
     let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
     let file = options.open(&side).with_context(|| format!("create {}", side.display()))?;

@@ -10,7 +10,7 @@ mod swap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::{Database, SideCopy, SqliteSpec};
+use super::{Database, Means, SideCopy, SqliteSpec};
 use crate::dump::{Feed, Previous, Shelf};
 use crate::error::{Context, Result};
 use crate::event::Cx;
@@ -41,9 +41,10 @@ impl Database for Sqlite {
         Ok(Box::new(feed.with_context(|| format!("dump {}", self.describe()))?))
     }
 
-    fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<()> {
+    fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<Means> {
         swap::preflight(&self.spec.path, dump, cx)
             .with_context(|| format!("prepare to restore {}", self.describe()))
+            .map(|()| Means::Beside)
     }
 
     /// A preflight makes nothing.
@@ -51,12 +52,12 @@ impl Database for Sqlite {
         Ok(())
     }
 
-    fn side_names(&self, token: &str) -> Result<SideCopy> {
+    fn side_names(&self, token: &str, _means: Means) -> Result<SideCopy> {
         Ok(intake::names(&intake::real_path(&self.spec.path)?, token))
     }
 
-    fn load_aside(&self, dump: &dyn Shelf, token: &str, cx: &Cx) -> Result<SideCopy> {
-        intake::load(&self.spec.path, dump, token, cx).with_context(|| format!("load {}", self.describe()))
+    fn load(&self, dump: &dyn Shelf, names: &SideCopy, cx: &Cx) -> Result<SideCopy> {
+        intake::load(dump, names, cx).with_context(|| format!("load {}", self.describe()))
     }
 
     fn swap_in(&self, copy: &SideCopy, _cx: &Cx) -> Result<()> {

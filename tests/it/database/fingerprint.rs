@@ -21,6 +21,15 @@ const COLUMNS: &str = "SELECT HEX(table_name), data_type, HEX(column_name) FROM 
 
 /// Equal for equal schemas, whatever they are called.
 pub(crate) fn of(server: &MariaDb, schema: &str) -> String {
+    of_names(server, schema, |_| true)
+}
+
+/// The same without what a restore keeps inside the schema.
+pub(crate) fn of_site(server: &MariaDb, schema: &str) -> String {
+    of_names(server, schema, |name| !name.starts_with("lifeboat__"))
+}
+
+fn of_names(server: &MariaDb, schema: &str, wanted: impl Fn(&str) -> bool) -> String {
     let database = quoted(schema);
     let mut columns: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for line in server.sql(schema, COLUMNS).lines() {
@@ -31,6 +40,9 @@ pub(crate) fn of(server: &MariaDb, schema: &str) -> String {
     for line in server.raw(schema, OBJECTS).lines() {
         let (kind, name) = line.split_once('\t').expect("two fields");
         let name = unhex(name);
+        if !wanted(&name) {
+            continue;
+        }
         script.push(format!("SELECT CONCAT('{MARK}{kind} ', 0x{});", hex(&name)));
         let quoted = quoted(&name);
         script.push(match kind {

@@ -8,6 +8,7 @@ mod mysql_load;
 mod mysql_options;
 mod mysql_proper;
 mod mysql_random;
+mod mysql_side;
 mod mysql_sql;
 mod mysql_storm;
 mod mysql_swap;

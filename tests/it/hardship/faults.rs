@@ -105,6 +105,7 @@ fn a_restore_that_fails_anywhere_leaves_the_site_as_it_was() {
                 wanted: Wanted::Latest,
                 target: Target::InPlace { files: true, databases: true },
                 include: Vec::new(),
+                parts: run::Parts::default(),
                 keep_newer: Vec::new(),
                 safety: true,
                 dry_run: false,

@@ -74,6 +74,7 @@ impl Story {
                     wanted: Wanted::Latest,
                     target: Target::InPlace { files: true, databases: true },
                     include: Vec::new(),
+                    parts: run::Parts::default(),
                     keep_newer: vec!["/uploads/".to_owned()],
                     // It is a story of its own, and long.
                     safety: cx.fault.is_some_and(|fault| fault.step == Step::Rescue),

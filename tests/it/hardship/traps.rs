@@ -300,6 +300,7 @@ fn what_is_written_while_a_restore_runs_is_kept() {
         wanted: Wanted::Latest,
         target: Target::InPlace { files: true, databases: true },
         include: Vec::new(),
+        parts: run::Parts::default(),
         keep_newer: Vec::new(),
         safety: true,
         dry_run: false,

@@ -1,0 +1,193 @@
+//! Foreign keys of tables under other names: a key's own name is unique in its schema, and it names another table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::catalog::show_create;
+use super::definition::{Split, name_and_rest};
+use super::fault::During;
+use super::link::Link;
+use super::names::{qualified, quote};
+use super::objects::Statement;
+use super::place::{Place, live};
+use super::record::Record;
+use crate::error::{Error, Result};
+
+/// The foreign keys of one table, each as `CONSTRAINT … FOREIGN KEY … REFERENCES …`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TableKeys {
+    pub table: String,
+    pub keys: Vec<Statement>,
+}
+
+impl TableKeys {
+    pub(super) fn new(table: &str, clauses: &[Vec<u8>]) -> Self {
+        let keys = clauses.iter().map(|clause| Statement::from(clause.as_slice())).collect();
+        Self { table: table.to_owned(), keys }
+    }
+}
+
+/// One foreign key, taken apart; names with their backticks.
+struct Key<'a> {
+    name: &'a [u8],
+    columns: &'a [u8],
+    /// The referenced table, with its schema if that is another one.
+    parent: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Key<'a> {
+    fn of(clause: &'a [u8]) -> Option<Self> {
+        let (name, rest) = name_and_rest(clause.strip_prefix(b"CONSTRAINT ")?)?;
+        let columns = rest.strip_prefix(b" FOREIGN KEY ")?;
+        let mut at = columns.strip_prefix(b"(")?;
+        loop {
+            let (_, next) = name_and_rest(at)?;
+            match next.strip_prefix(b", ").or_else(|| next.strip_prefix(b",")) {
+                Some(next) => at = next,
+                None => break at = next,
+            }
+        }
+        let rest = at.strip_prefix(b") REFERENCES ")?;
+        let columns = &columns[..columns.len() - rest.len() - b" REFERENCES ".len()];
+        let (_, mut end) = name_and_rest(rest)?;
+        if let Some(next) = end.strip_prefix(b".") {
+            end = name_and_rest(next)?.1;
+        }
+        Some(Self { name, columns, parent: &rest[..rest.len() - end.len()], rest: end })
+    }
+
+    fn written(&self, name: &str, parent: &str) -> Vec<u8> {
+        let head = format!("CONSTRAINT {} FOREIGN KEY ", quote(name));
+        [head.as_bytes(), self.columns, b" REFERENCES ", parent.as_bytes(), self.rest].concat()
+    }
+}
+
+/// The tables that these keys refer to, as SQL names them: with their schema if that is another one.
+pub(super) fn parents(clauses: &[Vec<u8>]) -> BTreeSet<String> {
+    let parent = |clause: &Vec<u8>| Some(String::from_utf8_lossy(Key::of(clause)?.parent).into_owned());
+    clauses.iter().filter_map(parent).collect()
+}
+
+/// Keys that prove that all of a record's keys can be made, on tables that are in `place` until a swap. What refers to a table
+/// that is not there with them is left out: it would hold on to what others use.
+pub(super) fn add_aside(link: &mut Link, place: &Place, record: &Record) -> Result<()> {
+    for (at, wanted) in aside(place, &record.tables, &record.keys) {
+        put(link, place.schema(), &place.name(at, &record.tables[at]), &wanted)?;
+    }
+    Ok(())
+}
+
+/// By the place of each table in the list.
+fn aside(place: &Place, tables: &[String], keys: &[TableKeys]) -> BTreeMap<usize, Vec<Vec<u8>>> {
+    let places: BTreeMap<_, _> = tables.iter().enumerate().map(|(at, name)| (quote(name), at)).collect();
+    let mut all = BTreeMap::new();
+    for TableKeys { table, keys } in keys {
+        let Some(&number) = places.get(&quote(table)) else { continue };
+        let renamed = keys.iter().enumerate().filter_map(|(at, clause)| {
+            let clause = clause.bytes();
+            let key = Key::of(&clause)?;
+            let there = *places.get(&*String::from_utf8_lossy(key.parent))?;
+            Some(key.written(&place.key_name(number, at), &quote(&place.name(there, &tables[there]))))
+        });
+        all.insert(number, renamed.collect());
+    }
+    all
+}
+
+/// Takes their keys from those of a record's tables that have left the live schema: the names are wanted there.
+pub(super) fn free(link: &mut Link, place: &Place, record: &Record) -> Result<()> {
+    let held = place.holds(link, record)?;
+    for (at, table) in record.tables.iter().enumerate().filter(|(_, table)| held.contains(*table)) {
+        if record.keys.iter().any(|keys| keys.table == *table) {
+            put(link, place.schema(), &place.name(at, table), &[])?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives those of a record's tables that are live the keys they had.
+pub(super) fn set_live(link: &mut Link, schema: &str, record: &Record) -> Result<()> {
+    let there = live(link, schema, false)?;
+    for TableKeys { table, keys } in record.keys.iter().filter(|keys| there.contains(&keys.table)) {
+        let wanted: Vec<_> = keys.iter().map(Statement::bytes).collect();
+        put(link, schema, table, &wanted)?;
+    }
+    Ok(())
+}
+
+/// The foreign keys that a table has.
+pub(super) fn of_table(link: &mut Link, schema: &str, table: &str) -> Result<Vec<Vec<u8>>> {
+    Ok(Split::of(&definition(link, schema, table)?, false).foreign)
+}
+
+fn definition(link: &mut Link, schema: &str, table: &str) -> Result<Vec<u8>> {
+    show_create(link, schema, table).during(format!("read the definition of table {table:?}"))
+}
+
+/// Makes the foreign keys of a table these, in one statement. Which table a key refers to follows every RENAME by itself, so
+/// that one of the right name is the right one.
+fn put(link: &mut Link, schema: &str, table: &str, wanted: &[Vec<u8>]) -> Result<()> {
+    let ddl = definition(link, schema, table)?;
+    let present = Split::of(&ddl, false).foreign;
+    let name = |clause: &Vec<u8>| Key::of(clause).map(|key| key.name.to_vec());
+    let known =
+        |clauses: &[Vec<u8>], clause: &Vec<u8>| clauses.iter().any(|other| name(other) == name(clause));
+    let mut changes = Vec::new();
+    for clause in present.iter().filter(|clause| !known(wanted, clause)) {
+        let name = name(clause).ok_or_else(|| unreadable(table))?;
+        changes.push([b"DROP FOREIGN KEY ", name.as_slice()].concat());
+    }
+    let mut missing: Vec<_> = wanted.iter().filter(|clause| !known(&present, clause)).collect();
+    // An index that the server made for a key of this name moves behind the others: in their order they keep it.
+    missing.sort_by_key(|clause| {
+        name(clause).and_then(|name| place_of_index(&ddl, &name)).unwrap_or(usize::MAX)
+    });
+    for clause in missing {
+        changes.push([b"ADD ", clause.as_slice()].concat());
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let head = format!("ALTER TABLE {} ", qualified(schema, table));
+    let sql = [head.as_bytes(), &changes.join(&b", "[..])].concat();
+    link.run(sql).during(format!("set the foreign keys of table {table:?}"))
+}
+
+fn place_of_index(ddl: &[u8], name: &[u8]) -> Option<usize> {
+    let line = [b"\n  KEY ", name, b" ("].concat();
+    ddl.windows(line.len()).position(|window| window == line)
+}
+
+fn unreadable(table: &str) -> Error {
+    Error::failed(format!("a foreign key of table {table:?} is written in a way that is not understood"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_renamed_with_the_table_that_it_refers_to() {
+        let clauses = [
+            "CONSTRAINT `of``item` FOREIGN KEY (`a) REFERENCES `, `b`) REFERENCES `item` (`x`, `y`) ON DELETE CASCADE",
+            "CONSTRAINT `across` FOREIGN KEY (`c`) REFERENCES `other`.`item` (`id`)",
+            "CONSTRAINT `gone` FOREIGN KEY (`c`) REFERENCES `nowhere` (`id`)",
+        ];
+        let clauses: Vec<_> = clauses.iter().map(|clause| clause.as_bytes().to_vec()).collect();
+        assert_eq!(
+            parents(&clauses).into_iter().collect::<Vec<_>>(),
+            ["`item`", "`nowhere`", "`other`.`item`"]
+        );
+        let tables = ["sale".to_owned(), "item".to_owned()];
+        let place = Place::inside("shop", "old", "a1b2c3d4");
+        let keys = aside(&place, &tables, &[TableKeys::new("sale", &clauses)]);
+        let texts: Vec<_> = keys[&0].iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
+        assert_eq!(
+            texts,
+            ["CONSTRAINT `lifeboat__a1b2c3d4__old_0001_k1` FOREIGN KEY (`a) REFERENCES `, `b`) REFERENCES \
+              `lifeboat__a1b2c3d4__old_0002` (`x`, `y`) ON DELETE CASCADE"]
+        );
+    }
+}
