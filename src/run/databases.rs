@@ -93,7 +93,7 @@ impl Databases {
         (reader, snapshot): (&Reader, &Snapshot),
         parts: &Parts,
     ) -> Result<Self> {
-        let (mut pairs, mut names) = (Vec::new(), Vec::new());
+        let (mut pairs, mut called) = (Vec::new(), Vec::new());
         for spec in &job.databases {
             let database = database::open(spec);
             let directory = database.directory();
@@ -108,11 +108,11 @@ impl Databases {
                 ));
             };
             let dump = reader.shelf(snapshot, &directory)?;
-            names.push(dumped.database.as_str());
+            called.push(dumped.database.as_str());
             pairs.push(Pair { dump, rows: dumped.rows, database, means: Means::Beside, only: Vec::new() });
         }
         if !parts.is_everything() {
-            return Self::choose(pairs, &names, parts);
+            return Self::choose(pairs, &called, parts);
         }
         let named =
             |directory: &str| pairs.iter().any(|pair| pair.database.directory() == Path::new(directory));

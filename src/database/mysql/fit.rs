@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::definition::Split;
 use super::fault::{During, code_of, text_of};
 use super::intake::Intake;
 use super::keys;
@@ -56,9 +57,11 @@ fn try_rights(link: &mut Link, schema: &str, kinds: &[ObjectKind]) -> Result<()>
     let prefix = inside(PROBE, &format!("{:08x}", rand::random::<u32>()));
     let name = |end: &str| qualified(schema, &format!("{prefix}{end}"));
     let mut statements = vec![
-        ("create a table", format!("CREATE TABLE {} (a INT PRIMARY KEY)", name("table"))),
+        ("create a table", format!("CREATE TABLE {} (a INT PRIMARY KEY, KEY k (a))", name("table"))),
         ("rename a table", format!("RENAME TABLE {} TO {}", name("table"), name("moved"))),
         ("alter a table", format!("ALTER TABLE {} ADD COLUMN b INT", name("moved"))),
+        // Old servers do not know this.
+        ("rename an index", format!("ALTER TABLE {} RENAME INDEX k TO l", name("moved"))),
         ("add rows to a table", format!("INSERT INTO {} VALUES (1, 2)", name("moved"))),
         ("read a table", format!("SELECT a FROM {}", name("moved"))),
     ];
@@ -197,7 +200,7 @@ fn named_checks(link: &mut Link, schema: &str, intake: &Intake, only: Option<&[S
 fn references(link: &mut Link, schema: &str, only: &[String]) -> Result<()> {
     let wanted: BTreeSet<_> = only.iter().map(|name| quote(name)).collect();
     for child in swap::children(link, schema)?.iter().filter(|child| !only.contains(child)) {
-        let clauses = keys::of_table(link, schema, child)?;
+        let clauses = Split::of(&keys::definition(link, schema, child)?, false).foreign;
         if let Some(parent) = keys::parents(&clauses).into_iter().find(|parent| wanted.contains(parent)) {
             return Err(Error::failed(format!("table {child:?} refers to {parent} with a foreign key"))
                 .with_remedy(format!("restore both: add `--table {child}`; or the whole database")));

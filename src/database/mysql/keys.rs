@@ -19,12 +19,16 @@ use crate::error::{Error, Result};
 pub(super) struct TableKeys {
     pub table: String,
     pub keys: Vec<Statement>,
+    /// The names of its indexes, each with what it is an index of: a key that is added takes them along.
+    indexes: Vec<(String, String)>,
 }
 
 impl TableKeys {
-    pub(super) fn new(table: &str, clauses: &[Vec<u8>]) -> Self {
-        let keys = clauses.iter().map(|clause| Statement::from(clause.as_slice())).collect();
-        Self { table: table.to_owned(), keys }
+    /// `None` if the table has none; from its definition.
+    pub(super) fn of(table: &str, ddl: &[u8]) -> Option<Self> {
+        let clauses = Split::of(ddl, false).foreign;
+        let keys: Vec<_> = clauses.iter().map(|clause| Statement::from(clause.as_slice())).collect();
+        (!keys.is_empty()).then(|| Self { table: table.to_owned(), keys, indexes: indexes(ddl) })
     }
 }
 
@@ -83,7 +87,7 @@ pub(super) fn add_aside(link: &mut Link, place: &Place, record: &Record) -> Resu
 fn aside(place: &Place, tables: &[String], keys: &[TableKeys]) -> BTreeMap<usize, Vec<Vec<u8>>> {
     let places: BTreeMap<_, _> = tables.iter().enumerate().map(|(at, name)| (quote(name), at)).collect();
     let mut all = BTreeMap::new();
-    for TableKeys { table, keys } in keys {
+    for TableKeys { table, keys, .. } in keys {
         let Some(&number) = places.get(&quote(table)) else { continue };
         let renamed = keys.iter().enumerate().filter_map(|(at, clause)| {
             let clause = clause.bytes();
@@ -110,27 +114,23 @@ pub(super) fn free(link: &mut Link, place: &Place, record: &Record) -> Result<()
 /// Gives those of a record's tables that are live the keys they had.
 pub(super) fn set_live(link: &mut Link, schema: &str, record: &Record) -> Result<()> {
     let there = live(link, schema, false)?;
-    for TableKeys { table, keys } in record.keys.iter().filter(|keys| there.contains(&keys.table)) {
+    for TableKeys { table, keys, indexes } in record.keys.iter().filter(|keys| there.contains(&keys.table)) {
         let wanted: Vec<_> = keys.iter().map(Statement::bytes).collect();
         put(link, schema, table, &wanted)?;
+        name_indexes(link, schema, table, indexes)?;
     }
     Ok(())
 }
 
-/// The foreign keys that a table has.
-pub(super) fn of_table(link: &mut Link, schema: &str, table: &str) -> Result<Vec<Vec<u8>>> {
-    Ok(Split::of(&definition(link, schema, table)?, false).foreign)
-}
-
-fn definition(link: &mut Link, schema: &str, table: &str) -> Result<Vec<u8>> {
+pub(super) fn definition(link: &mut Link, schema: &str, table: &str) -> Result<Vec<u8>> {
     show_create(link, schema, table).during(format!("read the definition of table {table:?}"))
 }
 
 /// Makes the foreign keys of a table these, in one statement. Which table a key refers to follows every RENAME by itself, so
 /// that one of the right name is the right one.
 fn put(link: &mut Link, schema: &str, table: &str, wanted: &[Vec<u8>]) -> Result<()> {
-    let ddl = definition(link, schema, table)?;
-    let present = Split::of(&ddl, false).foreign;
+    let before = definition(link, schema, table)?;
+    let present = Split::of(&before, false).foreign;
     let name = |clause: &Vec<u8>| Key::of(clause).map(|key| key.name.to_vec());
     let known =
         |clauses: &[Vec<u8>], clause: &Vec<u8>| clauses.iter().any(|other| name(other) == name(clause));
@@ -140,13 +140,9 @@ fn put(link: &mut Link, schema: &str, table: &str, wanted: &[Vec<u8>]) -> Result
         changes.push([b"DROP FOREIGN KEY ", name.as_slice()].concat());
     }
     let mut missing: Vec<_> = wanted.iter().filter(|clause| !known(&present, clause)).collect();
-    // An index that the server made for a key of this name moves behind the others: in their order they keep it.
-    missing.sort_by_key(|clause| {
-        name(clause).and_then(|name| place_of_index(&ddl, &name)).unwrap_or(usize::MAX)
-    });
-    for clause in missing {
-        changes.push([b"ADD ", clause.as_slice()].concat());
-    }
+    let indexes = indexes(&before);
+    missing.sort_by_key(|clause| place_of_index(&indexes, clause));
+    changes.extend(missing.into_iter().map(|clause| [b"ADD ", clause.as_slice()].concat()));
     if changes.is_empty() {
         return Ok(());
     }
@@ -155,9 +151,36 @@ fn put(link: &mut Link, schema: &str, table: &str, wanted: &[Vec<u8>]) -> Result
     link.run(sql).during(format!("set the foreign keys of table {table:?}"))
 }
 
-fn place_of_index(ddl: &[u8], name: &[u8]) -> Option<usize> {
-    let line = [b"\n  KEY ", name, b" ("].concat();
-    ddl.windows(line.len()).position(|window| window == line)
+/// An index that the server once made for a key by itself moves behind the others when a key is added, and is called after
+/// that key: added in their order they keep it, and here they get their names back.
+fn name_indexes(link: &mut Link, schema: &str, table: &str, before: &[(String, String)]) -> Result<()> {
+    let after = indexes(&definition(link, schema, table)?);
+    let lost = before.iter().filter(|(name, _)| !after.iter().any(|(other, _)| other == name));
+    let mut gained: Vec<_> =
+        after.iter().filter(|(name, _)| !before.iter().any(|(other, _)| other == name)).collect();
+    for (name, columns) in lost {
+        let Some(at) = gained.iter().position(|(_, others)| others == columns) else { continue };
+        let (other, _) = gained.remove(at);
+        link.run(format!("ALTER TABLE {} RENAME INDEX {other} TO {name}", qualified(schema, table)))
+            .during(format!("name an index of table {table:?}"))?;
+    }
+    Ok(())
+}
+
+/// The plain indexes of a definition: each name with its backticks, and what follows it.
+fn indexes(ddl: &[u8]) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(ddl);
+    let lines = text.lines().filter_map(|line| line.strip_prefix("  KEY "));
+    let parts = lines.filter_map(|line| name_and_rest(line.as_bytes()));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    parts.map(|(name, rest)| (text(name), text(rest).trim_end_matches(',').to_owned())).collect()
+}
+
+/// Of the index that finds the rows of a key.
+fn place_of_index(indexes: &[(String, String)], clause: &[u8]) -> usize {
+    let columns = Key::of(clause).map(|key| String::from_utf8_lossy(key.columns).replace("`, `", "`,`"));
+    let has = |index: &(String, String)| columns.as_deref().is_some_and(|columns| index.1.trim() == columns);
+    indexes.iter().position(has).unwrap_or(usize::MAX)
 }
 
 fn unreadable(table: &str) -> Error {
@@ -182,7 +205,10 @@ mod tests {
         );
         let tables = ["sale".to_owned(), "item".to_owned()];
         let place = Place::inside("shop", "old", "a1b2c3d4");
-        let keys = aside(&place, &tables, &[TableKeys::new("sale", &clauses)]);
+        let ddl =
+            [b"CREATE TABLE `sale` (\n  ", clauses.join(&b",\n  "[..]).as_slice(), b"\n) ENGINE=InnoDB"]
+                .concat();
+        let keys = aside(&place, &tables, &[TableKeys::of("sale", &ddl).unwrap()]);
         let texts: Vec<_> = keys[&0].iter().map(|key| String::from_utf8_lossy(key).into_owned()).collect();
         assert_eq!(
             texts,

@@ -152,7 +152,7 @@ fn concerns(named: &Named, only: Option<&[String]>) -> bool {
 fn live_keys(link: &mut Link, schema: &str, tables: &[String]) -> Result<Vec<TableKeys>> {
     let mut all = Vec::new();
     for table in children(link, schema)?.iter().filter(|table| tables.contains(table)) {
-        all.push(TableKeys::new(table, &keys::of_table(link, schema, table)?));
+        all.extend(TableKeys::of(table, &keys::definition(link, schema, table)?));
     }
     Ok(all)
 }

@@ -36,7 +36,7 @@ pub(super) fn compare(
         // Under other names, keys have others too.
         let plain = |ddl: &[u8]| {
             let ddl = if entry.aside.is_some() { Split::of(ddl, false).create } else { ddl.to_vec() };
-            without_counter(&ddl).to_vec()
+            without_counter(&ddl)
         };
         if same_version && plain(&table.ddl) != plain(ddl) {
             cx.warn(format!(

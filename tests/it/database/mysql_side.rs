@@ -59,3 +59,130 @@ fn everything_nasty_comes_back_inside_its_schema() {
     same(&before, &fingerprint::of(&server, "nasty"));
     assert_eq!(server.schemas(), ["nasty"]);
 }
+
+/// A shop of somebody who has all rights on it, and none besides.
+struct Tenant {
+    server: MariaDb,
+    database: Box<dyn Database>,
+    before: String,
+}
+
+impl Tenant {
+    fn new() -> Self {
+        let server = MariaDb::start();
+        server.sql(
+            "",
+            "CREATE DATABASE shop CHARACTER SET latin1; CREATE USER app@localhost IDENTIFIED BY 'pw'; \
+             GRANT ALL ON shop.* TO app@localhost; USE shop;
+             CREATE TABLE item (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(20), price INT CHECK (price >= 0));
+             CREATE TABLE sale (id INT PRIMARY KEY, item INT, FOREIGN KEY (item) REFERENCES item(id));
+             CREATE TABLE note (id INT PRIMARY KEY, sale INT, CONSTRAINT of_sale FOREIGN KEY (sale) REFERENCES sale(id) ON DELETE CASCADE);
+             INSERT INTO item VALUES (1,'rope',5),(2,'oar',9); INSERT INTO sale VALUES (1,2); INSERT INTO note VALUES (1,1);
+             CREATE DEFINER=app@localhost VIEW cheap AS SELECT * FROM item WHERE price < 6;
+             CREATE DEFINER=app@localhost TRIGGER priced BEFORE INSERT ON item FOR EACH ROW SET NEW.price = IFNULL(NEW.price, 1);
+             CREATE DEFINER=app@localhost FUNCTION twice(x INT) RETURNS INT DETERMINISTIC RETURN 2*x;
+             CREATE DEFINER=app@localhost EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2035-01-01 03:00:00' DO DELETE FROM sale WHERE id < 0;",
+        );
+        let database = engine(server.spec_of("shop", "app", "pw"));
+        let before = fingerprint::of(&server, "shop");
+        Self { server, database, before }
+    }
+
+    fn is(&self, expected: &str) {
+        same(expected, &fingerprint::of_site(&self.server, "shop"));
+    }
+
+    /// Nothing of ours is there.
+    fn is_clean(&self) {
+        let ours = "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'lifeboat%'";
+        assert_eq!(self.server.sql("", ours), "");
+        assert_eq!(self.server.schemas(), ["shop"]);
+    }
+}
+
+#[test]
+fn a_user_with_all_rights_on_one_schema_restores_inside_it() {
+    let tenant = Tenant::new();
+    let (server, database, cx) = (&tenant.server, &*tenant.database, Cx::silent());
+    let (shelf, summary) = collect(database, &cx).expect("dump");
+    assert!(summary.unsaved.is_empty(), "{:?}", summary.unsaved);
+    server.sql(
+        "shop",
+        "SET foreign_key_checks=0; DROP TABLE note; CREATE TABLE rope (id INT PRIMARY KEY, sale INT, \
+         CONSTRAINT of_sale FOREIGN KEY (sale) REFERENCES sale(id)); ALTER TABLE item ADD COLUMN more INT; DROP VIEW cheap; \
+         CREATE DEFINER=ghost@nowhere VIEW dear AS SELECT 1 AS a; DROP FUNCTION twice; ALTER DATABASE shop CHARACTER SET utf8mb4",
+    );
+    let live = fingerprint::of(server, "shop");
+    assert_eq!(database.preflight(&shelf, &cx).expect("preflight"), Means::SideTables);
+    tenant.is_clean();
+    same(&live, &fingerprint::of(server, "shop"));
+    let copy = load(database, &shelf);
+    tenant.is(&live);
+    database.swap_in(&copy, &cx).expect("swap in");
+    tenant.is(&tenant.before);
+    assert_eq!(
+        database.tables().expect("tables").expect("there").into_iter().collect::<Vec<_>>(),
+        ["item", "note", "sale"]
+    );
+    // Keys hold: they refer to what is live now.
+    let refused = server
+        .client(Some("shop"))
+        .args(["-e", "DELETE FROM item WHERE id=2"])
+        .output()
+        .expect("run mariadb");
+    assert!(!refused.status.success());
+    server.sql("shop", "START TRANSACTION; DELETE FROM sale WHERE id=1; ROLLBACK");
+    database.swap_back(&copy, &cx).expect("swap back");
+    tenant.is(&live);
+    database.discard(&copy, &cx).expect("discard");
+    tenant.is_clean();
+    same(&live, &fingerprint::of(server, "shop"));
+}
+
+/// What cannot be brought back as it was is named, and nothing is tried.
+#[test]
+fn what_would_come_back_wrong_is_refused_by_name() {
+    let tenant = Tenant::new();
+    let (server, database, cx) = (&tenant.server, &*tenant.database, Cx::silent());
+    let (shelf, _) = collect(database, &cx).expect("dump");
+    let refused = |sql: &str, back: &str, name: &str| {
+        server.sql("shop", sql);
+        let error = database.preflight(&shelf, &cx).expect_err(name);
+        assert!(error.to_string().contains(name) && error.remedy().is_some(), "{error}");
+        server.sql("shop", back);
+        tenant.is_clean();
+        database.preflight(&shelf, &cx).expect("preflight");
+    };
+    refused(
+        "CREATE TRIGGER theirs BEFORE DELETE ON item FOR EACH ROW SET @a=1",
+        "DROP TRIGGER theirs",
+        "trigger theirs",
+    );
+    refused("CREATE EVENT other ON SCHEDULE EVERY 1 DAY DO SELECT 1", "DROP EVENT other", "event other");
+    refused(
+        "REVOKE TRIGGER ON shop.* FROM app@localhost",
+        "GRANT TRIGGER ON shop.* TO app@localhost",
+        "create a trigger",
+    );
+    refused(
+        "REVOKE ALTER ON shop.* FROM app@localhost",
+        "GRANT ALTER ON shop.* TO app@localhost",
+        "rename a table",
+    );
+    server.sql("", "DROP DATABASE shop");
+    let error = database.preflight(&shelf, &cx).expect_err("no schema");
+    assert!(error.to_string().contains("does not exist"), "{error}");
+    // What a preflight left that was killed.
+    server.sql(
+        "",
+        "CREATE DATABASE shop; USE shop; CREATE TABLE lifeboat__0123abcd__probe_moved (a INT); \
+         CREATE PROCEDURE lifeboat__0123abcd__probe_procedure() SELECT 1; CREATE VIEW lifeboat__0123abcd__probe_view AS SELECT 1; \
+         CREATE TABLE lifeboat__0123abcd__probe_of_mine (a INT)",
+    );
+    database.sweep().expect("sweep");
+    assert_eq!(server.sql("shop", "SHOW TABLES").trim(), "lifeboat__0123abcd__probe_of_mine");
+    assert_eq!(
+        server.sql("", "SELECT COUNT(*) FROM information_schema.routines WHERE routine_schema='shop'").trim(),
+        "0"
+    );
+}
