@@ -111,7 +111,7 @@ fn fill(
         if part.is_last() { add_indexes(link, schema, part.table, part.split) } else { Ok(()) }
     };
     crew::share(spec, (link, schema, PATIENCE), work, fill_one, cx)?;
-    let record = record(copy, place, intake);
+    let record = record(copy, intake);
     add_foreign_keys(link, place, &record, intake, &splits)?;
     let same_version = server::facts(link)?.version == intake.manifest.version;
     verify::compare(spec, (link, schema, PATIENCE), intake, same_version, cx)
@@ -221,7 +221,7 @@ fn try_objects(link: &mut Link, place: &Place, intake: &Intake, cx: &Cx) -> Resu
 }
 
 /// What the swap will need, kept with the copy: by then there may be another process and no shelf.
-fn record(copy: &SideCopy, place: &Place, intake: &Intake) -> Record {
+fn record(copy: &SideCopy, intake: &Intake) -> Record {
     let sequences = intake.objects.iter().filter(|object| object.kind == ObjectKind::Sequence);
     let tables = intake.manifest.tables.iter().map(|table| table.name.clone());
     let tables = tables.chain(sequences.map(|sequence| sequence.name.clone())).collect();
@@ -230,7 +230,7 @@ fn record(copy: &SideCopy, place: &Place, intake: &Intake) -> Record {
     let options = server::database_options(&intake.database, &intake.manifest.schema);
     // Other engines have none, whatever may look like one.
     let keys = std::iter::zip(&intake.manifest.tables, &intake.tables)
-        .filter(|(table, _)| place.is_inside() && table.engine == "innodb")
+        .filter(|(table, _)| table.engine == "innodb")
         .filter_map(|(table, ddl)| TableKeys::of(&table.name, ddl));
     let only = (!copy.only.is_empty()).then(|| copy.only.clone());
     Record::new(Some(&options), tables, objects).with_keys(keys.collect()).of_tables(only)

@@ -126,29 +126,33 @@ pub(super) fn definition(link: &mut Link, schema: &str, table: &str) -> Result<V
     show_create(link, schema, table).during(format!("read the definition of table {table:?}"))
 }
 
-/// Makes the foreign keys of a table these, in one statement. Which table a key refers to follows every RENAME by itself, so
-/// that one of the right name is the right one.
+/// Makes the foreign keys of a table these: all of them anew, so that their indexes keep their order. Which table a key refers
+/// to follows every RENAME by itself, except where there is no such table.
 fn put(link: &mut Link, schema: &str, table: &str, wanted: &[Vec<u8>]) -> Result<()> {
     let before = definition(link, schema, table)?;
     let present = Split::of(&before, false).foreign;
-    let name = |clause: &Vec<u8>| Key::of(clause).map(|key| key.name.to_vec());
-    let known =
-        |clauses: &[Vec<u8>], clause: &Vec<u8>| clauses.iter().any(|other| name(other) == name(clause));
-    let mut changes = Vec::new();
-    for clause in present.iter().filter(|clause| !known(wanted, clause)) {
-        let name = name(clause).ok_or_else(|| unreadable(table))?;
-        changes.push([b"DROP FOREIGN KEY ", name.as_slice()].concat());
-    }
-    let mut missing: Vec<_> = wanted.iter().filter(|clause| !known(&present, clause)).collect();
-    let indexes = indexes(&before);
-    missing.sort_by_key(|clause| place_of_index(&indexes, clause));
-    changes.extend(missing.into_iter().map(|clause| [b"ADD ", clause.as_slice()].concat()));
-    if changes.is_empty() {
+    if present.len() == wanted.len() && present.iter().all(|clause| wanted.contains(clause)) {
         return Ok(());
     }
-    let head = format!("ALTER TABLE {} ", qualified(schema, table));
-    let sql = [head.as_bytes(), &changes.join(&b", "[..])].concat();
-    link.run(sql).during(format!("set the foreign keys of table {table:?}"))
+    let mut drops = Vec::new();
+    for clause in &present {
+        let key = Key::of(clause).ok_or_else(|| unreadable(table))?;
+        drops.push([b"DROP FOREIGN KEY ", key.name].concat());
+    }
+    let indexes = indexes(&before);
+    let mut wanted: Vec<_> = wanted.iter().collect();
+    wanted.sort_by_key(|clause| place_of_index(&indexes, clause));
+    let adds: Vec<_> = wanted.iter().map(|clause| [b"ADD ", clause.as_slice()].concat()).collect();
+    let name = |clause: &Vec<u8>| Key::of(clause).map(|key| key.name.to_vec());
+    // A name that is dropped cannot be given again by the same statement.
+    let again = wanted.iter().any(|clause| present.iter().any(|other| name(other) == name(clause)));
+    let statements = if again { vec![drops, adds] } else { vec![[drops, adds].concat()] };
+    for changes in statements.iter().filter(|changes| !changes.is_empty()) {
+        let head = format!("ALTER TABLE {} ", qualified(schema, table));
+        let sql = [head.as_bytes(), &changes.join(&b", "[..])].concat();
+        link.run(sql).during(format!("set the foreign keys of table {table:?}"))?;
+    }
+    Ok(())
 }
 
 /// An index that the server once made for a key by itself moves behind the others when a key is added, and is called after

@@ -26,7 +26,7 @@ pub(super) struct Record {
     /// objects because they are still to be made.
     pub tables: Vec<String>,
     pub objects: Vec<Object>,
-    /// Of tables that change their names, as they are while these are live.
+    /// Foreign keys of tables, as they are while these are live.
     #[serde(default)]
     pub keys: Vec<TableKeys>,
     /// The tables that the swap is about, there or not; `None` if it is about everything.

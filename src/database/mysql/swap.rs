@@ -108,7 +108,7 @@ fn record_live(link: &mut Link, copy: &SideCopy, place: &Place, side: &Record) -
         let mut objects = live_objects(link, &copy.live, side.only.as_deref())?;
         // They move with the tables, and keep their definers.
         objects.retain(|object| !place.is_inside() || object.kind != ObjectKind::View);
-        let keys = if place.is_inside() { live_keys(link, &copy.live, &tables)? } else { Vec::new() };
+        let keys = live_keys(link, &copy.live, &tables)?;
         Record::new(Some(&options), tables, objects).with_keys(keys).of_tables(side.only.clone())
     } else {
         Record::new(None, Vec::new(), Vec::new())
@@ -229,12 +229,13 @@ fn rename(link: &mut Link, schema: &str, away: Kept<'_>, come: Kept<'_>) -> Resu
     link.run(format!("RENAME TABLE {}", list.join(", "))).during("exchange the tables")
 }
 
-/// Of those that left first: a key's name is free only then.
+/// Of those that left first: inside one schema a key's name is free only then. In a schema of their own tables keep their keys,
+/// except those to tables that are not there, which then go astray.
 fn set_keys(link: &mut Link, schema: &str, (place, left): Kept<'_>, came: &Record) -> Result<()> {
-    if !place.is_inside() {
-        return Ok(());
+    link.run("SET SESSION foreign_key_checks=0").during("set how foreign keys are made")?;
+    if place.is_inside() {
+        keys::free(link, place, left)?;
     }
-    keys::free(link, place, left)?;
     keys::set_live(link, schema, came)
 }
 

@@ -1,7 +1,7 @@
 //! Databases with real servers and real files: what is dumped comes back, and what is damaged does not get in.
 
-mod fingerprint;
-mod mysql;
+pub(crate) mod fingerprint;
+pub(crate) mod mysql;
 mod mysql_cut;
 mod mysql_faults;
 mod mysql_load;

@@ -10,7 +10,7 @@ use super::{TOKEN, collect, engine, fingerprint, same};
 use crate::mariadb::MariaDb;
 
 /// Everything that databases are known to lose.
-pub(super) fn nasty(server: &MariaDb) {
+pub(crate) fn nasty(server: &MariaDb) {
     let script = std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/database/nasty.sql"));
     let status = server.client(None).stdin(script.expect("open nasty.sql")).status().expect("run mariadb");
     assert!(status.success());

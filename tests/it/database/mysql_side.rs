@@ -186,3 +186,37 @@ fn what_would_come_back_wrong_is_refused_by_name() {
         "0"
     );
 }
+
+/// A table that was dropped leaves such keys behind; whatever it is exchanged with, they mean the same name.
+#[test]
+fn a_foreign_key_to_a_table_that_is_gone_goes_there_and_back() {
+    let server = MariaDb::start();
+    server.sql(
+        "",
+        "CREATE DATABASE shop; USE shop; CREATE TABLE a (id INT PRIMARY KEY); CREATE TABLE b (id INT PRIMARY KEY);
+         CREATE TABLE c (id INT PRIMARY KEY, a INT, b INT, CONSTRAINT to_a FOREIGN KEY (a) REFERENCES a(id),
+         CONSTRAINT to_b FOREIGN KEY (b) REFERENCES b(id)); SET foreign_key_checks=0; DROP TABLE b",
+    );
+    let (database, cx) = (engine(server.spec("shop")), Cx::silent());
+    let dumped = fingerprint::of(&server, "shop");
+    let (shelf, _) = collect(&*database, &cx).expect("dump");
+    server.sql("shop", "SET foreign_key_checks=0; DROP TABLE a; CREATE TABLE b (id INT PRIMARY KEY)");
+    let live = fingerprint::of(&server, "shop");
+    for means in [Means::Beside, Means::SideTables] {
+        let names = database.side_names(TOKEN, means).expect("names");
+        let copy = database.load(&shelf, &names, &cx).expect("load");
+        database.swap_in(&copy, &cx).expect("swap in");
+        same(&dumped, &fingerprint::of_site(&server, "shop"));
+        database.swap_back(&copy, &cx).expect("swap back");
+        same(&live, &fingerprint::of_site(&server, "shop"));
+        database.swap_in(&copy, &cx).expect("swap in");
+        database.swap_in(&copy, &cx).expect("swap in again");
+        same(&dumped, &fingerprint::of_site(&server, "shop"));
+        let back = database.revive(&copy, "zzzzzzzz").expect("revive").expect("it is kept");
+        database.swap_in(&back, &cx).expect("undo");
+        same(&live, &fingerprint::of_site(&server, "shop"));
+        database.discard(&copy, &cx).expect("discard");
+        database.discard(&back, &cx).expect("discard");
+        same(&live, &fingerprint::of(&server, "shop"));
+    }
+}

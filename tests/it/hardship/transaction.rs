@@ -109,17 +109,25 @@ struct State {
 }
 
 impl Site {
-    /// Saved once, and changed since then in every way.
     fn new() -> Self {
+        Self::of("root")
+    }
+
+    /// Saved once, and changed since then in every way. `app` has all rights on its schema and may make no other.
+    fn of(user: &str) -> Self {
         let server = MariaDb::start();
         server.sql(
             "",
-            "CREATE DATABASE shop; USE shop; CREATE TABLE t (id INT PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1,'a'),(2,'b');
-             CREATE VIEW w AS SELECT id, v FROM t; CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET NEW.v = UPPER(NEW.v)",
+            &"CREATE DATABASE shop; USE shop; CREATE TABLE t (id INT PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1,'a'),(2,'b');
+             CREATE TABLE k (id INT PRIMARY KEY, t INT, FOREIGN KEY (t) REFERENCES t(id)); INSERT INTO k VALUES (1, 2);
+             CREATE USER app@localhost; GRANT ALL ON shop.* TO app@localhost;
+             CREATE DEFINER=ME VIEW w AS SELECT id, v FROM t; CREATE DEFINER=ME FUNCTION f() RETURNS INT RETURN 1;
+             CREATE DEFINER=ME TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET NEW.v = UPPER(NEW.v)"
+                .replace("ME", &format!("{user}@localhost")),
         );
         let world = World::new("");
         let databases = format!(
-            "databases: [{{type: mysql, name: shop, host: \"localhost:{}\", user: root}}, {{type: sqlite, path: {}}}]",
+            "databases: [{{type: mysql, name: shop, host: \"localhost:{}\", user: {user}}}, {{type: sqlite, path: {}}}]",
             server.socket().display(),
             world.root.join("data/shop.db").display()
         );
@@ -153,7 +161,8 @@ impl Site {
         }
         fs::remove_dir_all(site.world.root.join("sub")).unwrap();
         site.sqlite("DELETE FROM s WHERE id = 1; INSERT INTO s VALUES (3, 'three'); CREATE TABLE more (x)");
-        site.server.sql("shop", "DELETE FROM t WHERE id=1; INSERT INTO t VALUES (3,'c'); DROP VIEW w; CREATE TABLE u (x INT, y INT); ALTER TABLE t ADD COLUMN z INT");
+        site.server.sql("shop", "DELETE FROM t WHERE id=1; INSERT INTO t VALUES (3,'c'); DROP VIEW w; CREATE TABLE u (x INT, y INT); ALTER TABLE t ADD COLUMN z INT;
+            DROP FUNCTION f; CREATE VIEW x AS SELECT 1 AS a, 2 AS b; INSERT INTO k VALUES (2, 3)");
         site
     }
 
@@ -198,6 +207,8 @@ impl Site {
             .map(|path| path.display().to_string())
             .collect();
         all.extend(self.server.schemas());
+        let inside = "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'lifeboat%'";
+        all.extend(self.server.sql("", inside).lines().map(ToOwned::to_owned));
         // These two are history, not remains.
         all.retain(|name| !name.ends_with("/undo.json") && !name.ends_with("/former.json"));
         all.sort();
@@ -258,7 +269,10 @@ struct Matrix {
 
 impl Matrix {
     fn new(story: Story) -> Self {
-        let site = Site::new();
+        Self::on(Site::new(), story)
+    }
+
+    fn on(site: Site, story: Story) -> Self {
         if story == Story::Undo {
             assert!(Story::Restore.tell(&site.job(), &Cx::silent()));
         }
@@ -328,6 +342,18 @@ impl Matrix {
         killed
     }
 
+    /// At each point of a step, as many as there are.
+    fn kill_within(&mut self, step: Step, least: u32) {
+        let mut points = 0;
+        while self.kill(step, &format!("kill-within-{}", points + 1)) {
+            points += 1;
+        }
+        // It came to its end, since there was no such point any more.
+        same(&self.after, &self.site.state());
+        self.back();
+        assert!(points >= least, "only {points} points in {step:?}");
+    }
+
     fn show(&self) {
         let table = format!("{}{} cases\n", self.table, self.cases);
         std::io::stdout().write_all(table.as_bytes()).unwrap();
@@ -343,7 +369,7 @@ fn fails_everywhere(story: Story) {
     for point in 1..=3 {
         matrix.fail(Step::SwapFiles, FaultKind::ErrorWithin(point), "error-within");
     }
-    for point in 1..=2 {
+    for point in 1..=6 {
         matrix.fail(Step::SwapDatabase, FaultKind::ErrorWithin(point), "error-within");
     }
     matrix.show();
@@ -356,17 +382,36 @@ fn dies_everywhere(story: Story) {
             assert!(matrix.kill(step, kind), "{step:?} {kind} did not strike\n{}", matrix.table);
         }
     }
-    for (step, least) in [(Step::SwapFiles, 4), (Step::SwapDatabase, 2), (Step::Settle, 2)] {
-        let mut points = 0;
-        while matrix.kill(step, &format!("kill-within-{}", points + 1)) {
-            points += 1;
-        }
-        // It came to its end, since there was no such point any more.
-        same(&matrix.after, &matrix.site.state());
-        matrix.back();
-        assert!(points >= least, "only {points} points in {step:?}");
+    for (step, least) in [(Step::SwapFiles, 4), (Step::SwapDatabase, 6), (Step::Settle, 2)] {
+        matrix.kill_within(step, least);
     }
     matrix.show();
+}
+
+/// Where the way of the database makes a difference.
+fn dies_inside(story: Story) {
+    let mut matrix = Matrix::on(Site::of("app"), story);
+    let last = fs::read_to_string(matrix.site.world.job().state.join("undo.json")).unwrap();
+    assert!(last.contains("shop.lifeboat__"), "{last}");
+    let steps = [Step::Preflight, Step::Load, Step::SwapDatabase, Step::Settle];
+    for step in steps.into_iter().filter(|step| story.steps().contains(step)) {
+        assert!(matrix.kill(step, "kill-after"), "{step:?} did not strike\n{}", matrix.table);
+    }
+    matrix.kill_within(Step::SwapDatabase, 6);
+    for point in 1..=4 {
+        matrix.fail(Step::SwapDatabase, FaultKind::ErrorWithin(point), "error-within");
+    }
+    matrix.show();
+}
+
+#[test]
+fn a_restore_inside_the_schema_that_is_killed_is_before_or_after() {
+    dies_inside(Story::Restore);
+}
+
+#[test]
+fn an_undo_inside_the_schema_that_is_killed_is_before_or_after() {
+    dies_inside(Story::Undo);
 }
 
 #[test]
@@ -392,10 +437,18 @@ fn an_undo_that_is_killed_anywhere_is_before_or_after() {
 /// Killed in the middle of everything, then again at each point of the recovery.
 #[test]
 fn a_recovery_that_is_killed_is_taken_up_by_the_next() {
-    let site = Site::new();
+    recovers_at_last(&Site::new(), "kill-within-5");
+}
+
+#[test]
+fn a_recovery_inside_the_schema_that_is_killed_is_taken_up_by_the_next() {
+    recovers_at_last(&Site::of("app"), "kill-within-4");
+}
+
+fn recovers_at_last(site: &Site, first: &str) {
     let (before, ours) = (site.state(), site.ours());
-    for point in 1..=2 {
-        assert!(site.kill_in(Story::Restore, Step::SwapDatabase, "kill-within-1"));
+    for point in 1..=3 {
+        assert!(site.kill_in(Story::Restore, Step::SwapDatabase, first));
         // The next restore recovers first, and dies of it.
         assert!(site.kill_in(Story::Restore, Step::Recover, &format!("kill-within-{point}")));
         site.recover(false);

@@ -5,6 +5,7 @@ mod files;
 mod guest;
 mod init;
 mod moved;
+mod nasty;
 mod nfs;
 mod plan;
 mod postgres;

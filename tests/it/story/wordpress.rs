@@ -97,7 +97,7 @@ impl Site {
 pub(crate) fn rows(server: &MariaDb, schema: &str) -> String {
     let tables = server.sql(
         schema,
-        "SELECT table_name FROM information_schema.tables WHERE table_schema=DATABASE() ORDER BY 1",
+        "SELECT table_name FROM information_schema.tables WHERE table_schema=DATABASE() AND table_name NOT LIKE 'lifeboat\\_\\_%' ORDER BY 1",
     );
     let mut all = String::new();
     for table in tables.lines() {
