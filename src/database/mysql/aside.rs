@@ -180,6 +180,9 @@ fn add_foreign_keys(
     intake: &Intake,
     splits: &[Split],
 ) -> Result<()> {
+    if record.only.is_some() {
+        keys::found_aside(link, place, record)?;
+    }
     if place.is_inside() {
         return keys::add_aside(link, place, record);
     }

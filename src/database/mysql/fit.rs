@@ -36,7 +36,9 @@ pub(super) fn check(
     try_rights(link, schema, &kinds)?;
     definers(link, schema, only)?;
     named_checks(link, schema, intake, only)?;
-    only.map_or(Ok(()), |only| references(link, schema, only))
+    let Some(only) = only else { return Ok(()) };
+    references(link, schema, only)?;
+    triggers(link, schema, intake, only)
 }
 
 /// The kinds of objects that the swap will make, to swap in or back.
@@ -194,6 +196,22 @@ fn named_checks(link: &mut Link, schema: &str, intake: &Intake, only: Option<&[S
         .with_remedy(
             "restore with a database user that may make schemas, such as root over the local socket",
         ))
+}
+
+/// A trigger's name is unique in its schema: one of a table that stays may have taken it since.
+fn triggers(link: &mut Link, schema: &str, intake: &Intake, only: &[String]) -> Result<()> {
+    let names = objects::names(link, schema).during(format!("list the objects of schema {schema:?}"))?;
+    let stays = |named: &objects::Named| named.kind == ObjectKind::Trigger && !only.contains(&named.table);
+    for named in names.into_iter().filter(stays) {
+        if intake.objects.iter().any(|object| object.name == named.name) {
+            return Err(Error::failed(format!(
+                "the trigger {} of the dump has the name of one that table {:?} has now",
+                named.name, named.table
+            ))
+            .with_remedy("rename that one, or restore the whole database"));
+        }
+    }
+    Ok(())
 }
 
 /// Foreign keys of tables that stay: they would follow the former table out of the site.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::catalog::show_create;
 use super::definition::{Split, name_and_rest};
-use super::fault::During;
+use super::fault::{During, is_change};
 use super::link::Link;
 use super::names::{qualified, quote};
 use super::objects::Statement;
@@ -29,6 +29,18 @@ impl TableKeys {
         let clauses = Split::of(ddl, false).foreign;
         let keys: Vec<_> = clauses.iter().map(|clause| Statement::from(clause.as_slice())).collect();
         (!keys.is_empty()).then(|| Self { table: table.to_owned(), keys, indexes: indexes(ddl) })
+    }
+}
+
+impl TableKeys {
+    /// Those that refer to none of these tables.
+    fn outside(&self, tables: &[String]) -> Vec<Vec<u8>> {
+        let inside: BTreeSet<_> = tables.iter().map(|table| quote(table)).collect();
+        let clauses = self.keys.iter().map(Statement::bytes);
+        let is_outside = |clause: &Vec<u8>| {
+            Key::of(clause).is_some_and(|key| !inside.contains(&*String::from_utf8_lossy(key.parent)))
+        };
+        clauses.filter(is_outside).collect()
     }
 }
 
@@ -68,10 +80,70 @@ impl<'a> Key<'a> {
     }
 }
 
+/// An error if rows of a table that is restored alone refer to rows that are not there: whoever is referred to stays as it is.
+fn all_found(link: &mut Link, schema: &str, (table, now): (&str, &str), keys: &[Vec<u8>]) -> Result<()> {
+    for clause in keys {
+        let key = Key::of(clause).ok_or_else(|| unreadable(table))?;
+        let parent = String::from_utf8_lossy(key.parent).into_owned();
+        let pairs: Vec<_> = names_of(key.columns).into_iter().zip(names_of(key.rest)).collect();
+        let equal: Vec<_> = pairs.iter().map(|(own, other)| format!("p.{other}=c.{own}")).collect();
+        let set: Vec<_> = pairs.iter().map(|(own, _)| format!("c.{own} IS NOT NULL")).collect();
+        let found = link.first(format!(
+            "SELECT 1 FROM {} c WHERE {} AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {}) LIMIT 1",
+            qualified(schema, now),
+            set.join(" AND "),
+            equal.join(" AND ")
+        ));
+        let missing = match found {
+            Ok(None) => continue,
+            Ok(Some(_)) => "to rows that are not there any more",
+            Err(error) if is_change(&error) => "which is not there any more",
+            Err(error) => {
+                return Err(error).during(format!("look for what table {table:?} refers to in {parent}"));
+            }
+        };
+        return Err(Error::failed(format!(
+            "table {table:?} refers to {parent} with a foreign key, {missing}"
+        ))
+        .with_remedy("restore both with `--table`, or the whole database"));
+    }
+    Ok(())
+}
+
+/// `(`a`, `b`) …` as names with their backticks.
+fn names_of(list: &[u8]) -> Vec<String> {
+    let start = list.iter().position(|byte| *byte == b'(').map_or(list.len(), |at| at + 1);
+    let (mut names, mut rest) = (Vec::new(), &list[start..]);
+    while let Some((name, next)) = name_and_rest(rest) {
+        names.push(String::from_utf8_lossy(name).into_owned());
+        rest = next.strip_prefix(b", ").or_else(|| next.strip_prefix(b",")).unwrap_or_default();
+    }
+    names
+}
+
 /// The tables that these keys refer to, as SQL names them: with their schema if that is another one.
 pub(super) fn parents(clauses: &[Vec<u8>]) -> BTreeSet<String> {
     let parent = |clause: &Vec<u8>| Some(String::from_utf8_lossy(Key::of(clause)?.parent).into_owned());
     clauses.iter().filter_map(parent).collect()
+}
+
+/// The same for tables that are still in `place`, and for the keys that they have when they are live.
+pub(super) fn found_aside(link: &mut Link, place: &Place, record: &Record) -> Result<()> {
+    for (at, table) in record.tables.iter().enumerate() {
+        let keys = record.keys.iter().find(|keys| keys.table == *table);
+        let outside: Vec<_> = keys.map(|keys| keys.outside(&record.tables)).unwrap_or_default();
+        all_found(link, place.schema(), (table, &place.name(at, table)), &outside)?;
+    }
+    Ok(())
+}
+
+/// The same for tables that are live.
+pub(super) fn found_live(link: &mut Link, schema: &str, record: &Record) -> Result<()> {
+    link.run(format!("USE {}", quote(schema))).during(format!("use schema {schema:?}"))?;
+    for keys in &record.keys {
+        all_found(link, schema, (&keys.table, &keys.table), &keys.outside(&record.tables))?;
+    }
+    Ok(())
 }
 
 /// Keys that prove that all of a record's keys can be made, on tables that are in `place` until a swap. What refers to a table
@@ -203,6 +275,7 @@ mod tests {
             "CONSTRAINT `gone` FOREIGN KEY (`c`) REFERENCES `nowhere` (`id`)",
         ];
         let clauses: Vec<_> = clauses.iter().map(|clause| clause.as_bytes().to_vec()).collect();
+        assert_eq!(names_of(b"(`a, `, `b``) (`,`c`) ON DELETE"), ["`a, `", "`b``) (`", "`c`"]);
         assert_eq!(
             parents(&clauses).into_iter().collect::<Vec<_>>(),
             ["`item`", "`nowhere`", "`other`.`item`"]

@@ -44,6 +44,9 @@ pub(super) fn swap_in(spec: &MysqlSpec, copy: &SideCopy, cx: &Cx) -> Result<()> 
     cx.between(Step::SwapDatabase)?;
     sequences::follow(&mut link, &copy.live, &side_place, &side)?;
     set_keys(&mut link, &copy.live, away, &side)?;
+    if side.only.is_some() {
+        keys::found_live(&mut link, &copy.live, &side)?;
+    }
     cx.between(Step::SwapDatabase)?;
     create_objects(&mut link, &copy.live, &side, cx)?;
     grants::give(&mut link, &side.accounts, cx)

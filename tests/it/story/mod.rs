@@ -7,6 +7,7 @@ mod init;
 mod moved;
 mod nasty;
 mod nfs;
+mod parts;
 mod plan;
 mod postgres;
 mod restic;
