@@ -151,7 +151,7 @@ pub(super) struct Restore {
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(super) database: Vec<String>,
     /// This table alone; may be repeated. The others, and whatever else is in the database, stay as they are
-    #[arg(long, value_name = "[DATABASE.]TABLE", conflicts_with_all = ["to", "files", "database", "include", "keep_newer"])]
+    #[arg(long, value_name = "[DATABASE.]TABLE", conflicts_with_all = ["to", "into", "files", "database", "include", "keep_newer"])]
     pub(super) table: Vec<String>,
     /// Only files that match (gitignore style, relative to the root); may be repeated
     #[arg(long, value_name = "PATTERN", conflicts_with = "database")]

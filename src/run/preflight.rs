@@ -46,6 +46,10 @@ impl<'a> Plan<'a> {
         // A part of the site is files alone: the databases of another time would not fit to the rest.
         let mut databases = if databases && request.include.is_empty() {
             match request.source {
+                Some(_) if !request.parts.is_everything() => {
+                    return Err(Error::usage("another site's databases come as a whole")
+                        .with_remedy("name no single database or table with `--into`"));
+                }
                 Some(_) => Databases::find_for_another(job, &manifest, &reader, &snapshot)?,
                 None => Databases::find(job, &manifest, (&reader, &snapshot), &request.parts)?,
             }

@@ -18,7 +18,7 @@ const NO_TABLE: u16 = 1146;
 const NO_SCHEMA: u16 = 1049;
 
 /// What a schema consists of, besides the rows that are in its tables.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     /// What follows the name in `CREATE DATABASE`, in hexadecimal; `None` if the schema did not exist.
     options_hex: Option<String>,

@@ -47,7 +47,8 @@ pub(super) fn run(spec: &MysqlSpec, copy: &SideCopy, rule: &Rewrite<'_>, cx: &Cx
         Ok(link)
     };
     let (mut reading, mut writing) = (open()?, open()?);
-    let record = Record::read(&mut reading, &place)?.unwrap_or_default();
+    let record = Record::read(&mut reading, &place)?
+        .ok_or_else(|| Error::failed(format!("{place} does not hold a restored copy")))?;
     let names: BTreeMap<_, _> =
         record.tables.iter().enumerate().map(|(at, name)| (place.name(at, name), name)).collect();
     let tables = catalog::tables(&mut reading, schema, |name| names.contains_key(name))?;

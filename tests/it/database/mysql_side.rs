@@ -1,6 +1,6 @@
 //! Restores for who may make no schemas: tables under other names inside the live schema, exchanged and brought back.
 
-use lifeboat::database::{Database, Means, SideCopy};
+use lifeboat::database::{Database, Means, Rewrite, SideCopy};
 use lifeboat::dump::Shelf;
 use lifeboat::event::Cx;
 
@@ -219,4 +219,25 @@ fn a_foreign_key_to_a_table_that_is_gone_goes_there_and_back() {
         database.discard(&back, &cx).expect("discard");
         same(&live, &fingerprint::of(&server, "shop"));
     }
+}
+
+/// A site that moves into another one is rewritten before it is live, here as in a schema of its own.
+#[test]
+fn values_are_changed_in_restored_tables_alone() {
+    let server = MariaDb::start();
+    server.sql(
+        "",
+        "CREATE DATABASE shop; USE shop; CREATE TABLE wp_posts (id INT PRIMARY KEY, body TEXT, guid TEXT);
+         INSERT INTO wp_posts VALUES (1,'see old.test','old.test/1'), (2,'nothing','x')",
+    );
+    let (database, cx) = (engine(server.spec("shop")), Cx::silent());
+    let (shelf, _) = collect(&*database, &cx).expect("dump");
+    let live = fingerprint::of(&server, "shop");
+    let copy = load(&*database, &shelf);
+    let change = |old: &[u8]| Some(String::from_utf8_lossy(old).replace("old.test", "new.test").into_bytes());
+    let rule = Rewrite { words: vec!["old.test".to_owned()], change: &change, except: &[("posts", "guid")] };
+    assert_eq!(database.rewrite(&copy, &rule, &cx).expect("rewrite"), 1);
+    same(&live, &fingerprint::of_site(&server, "shop"));
+    database.swap_in(&copy, &cx).expect("swap in");
+    assert_eq!(server.sql("shop", "SELECT * FROM wp_posts"), "1\tsee new.test\told.test/1\n2\tnothing\tx\n");
 }

@@ -300,10 +300,10 @@ impl Matrix {
         }
         let ours = self.site.ours();
         // A restore undone is gone without a trace; an undo undone keeps as much as it found, under other names.
-        if self.story != Story::Undo {
-            assert_eq!(ours, self.ours, "{}", self.table);
-        } else {
+        if self.story == Story::Undo {
             assert_eq!(ours.len(), self.ours.len(), "{ours:#?}\n{:#?}\n{}", self.ours, self.table);
+        } else {
+            assert_eq!(ours, self.ours, "{}", self.table);
         }
         self.ours = ours;
     }
