@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &[String]) {
         tls: None,
         connections,
         grants: false,
+        scratch: std::env::temp_dir(),
     }));
     match leg {
         "dump" => dump(&*database, &mut |_, _| {}),

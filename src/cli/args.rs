@@ -166,6 +166,10 @@ pub(super) struct Restore {
     /// Do not save the present state first
     #[arg(long, conflicts_with = "to")]
     pub(super) no_safety: bool,
+    /// If a database can be exchanged in no other way, drop it and load it anew, with the site without it meanwhile. What was
+    /// live is saved first, twice, and loaded again if that fails
+    #[arg(long, conflicts_with_all = ["to", "into", "files", "table", "include", "no_safety", "undo", "plan_id", "discard_former"])]
+    pub(super) in_place_database: bool,
     /// Say what would change and about how long it would take, and change nothing
     #[arg(long, visible_alias = "plan")]
     pub(super) dry_run: bool,

@@ -154,6 +154,7 @@ fn restore(session: &Session<'_>, job: &Job, moment: &str) -> Result<Restored> {
         parts: run::Parts::default(),
         keep_newer: Vec::new(),
         safety: true,
+        in_place_database: false,
         dry_run: false,
         plan: None,
         confirm: &|_| true,

@@ -45,6 +45,7 @@ pub(super) fn restore(session: &Session<'_>, args: &Restore) -> Done {
         parts: parts(args),
         keep_newer: args.keep_newer.clone(),
         safety: !args.no_safety,
+        in_place_database: args.in_place_database,
         dry_run: args.dry_run,
         plan: None,
         confirm: &confirm,
@@ -76,6 +77,7 @@ fn planned(session: &Session<'_>, args: &Restore, id: &str) -> Done {
         parts: plan.parts,
         keep_newer: plan.keep_newer,
         safety: plan.safety,
+        in_place_database: plan.in_place_database,
         dry_run: false,
         plan: Some(id.to_owned()),
         confirm: &|_| true,
@@ -210,8 +212,12 @@ fn describe(preview: &Preview, job: &Job, out: &mut dyn Write) -> std::io::Resul
 fn describe_database(plan: &DatabasePlan, out: &mut dyn Write) -> std::io::Result<()> {
     let of_kind = |kind| plan.tables.iter().filter(move |table| table.kind == kind);
     writeln!(out, "database: {}, {} in the snapshot", plan.database, count(plan.rows, "row"))?;
-    if plan.means == Means::SideTables {
-        writeln!(out, "exchanged as tables under other names inside its schema")?;
+    match plan.means {
+        Means::Beside => {}
+        Means::SideTables => writeln!(out, "exchanged as tables under other names inside its schema")?,
+        Means::InPlace => {
+            writeln!(out, "DROPPED AND LOADED ANEW: the site is without this database until that is done")?;
+        }
     }
     if plan.tables.is_empty() {
         return Ok(());

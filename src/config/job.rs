@@ -74,13 +74,13 @@ impl Config {
     /// ones just fetched from a snapshot.
     pub fn databases(&self, root: &Path) -> Result<Vec<DatabaseSpec>> {
         let Some(listed) = &self.databases else { return self.found_databases(root) };
+        let scratch = || self.state.join(&self.site.name);
         let mut specs = Vec::new();
         for (number, database) in listed.iter().enumerate() {
             specs.push(match database {
-                Database::Sqlite { path } => DatabaseSpec::Sqlite(SqliteSpec {
-                    path: path.clone(),
-                    scratch: self.state.join(&self.site.name),
-                }),
+                Database::Sqlite { path } => {
+                    DatabaseSpec::Sqlite(SqliteSpec { path: path.clone(), scratch: scratch() })
+                }
                 Database::Postgres { name, host, user, password, tls } => {
                     let password = password.as_ref().map(|password| password.resolve(&password_key(number)));
                     DatabaseSpec::Postgres(PostgresSpec {
@@ -89,13 +89,15 @@ impl Config {
                         user: user.clone(),
                         password: password.transpose()?,
                         tls: encryption(tls.as_ref()),
-                        scratch: self.state.join(&self.site.name),
+                        scratch: scratch(),
                     })
                 }
-                Database::Mysql { user: Some(_), .. } => DatabaseSpec::Mysql(complete(database, number)?),
+                Database::Mysql { user: Some(_), .. } => {
+                    DatabaseSpec::Mysql(complete(database, number, scratch())?)
+                }
                 Database::Mysql { .. } => {
                     let site = self.wordpress(root)?.ok_or_else(|| nothing_to_borrow(number))?;
-                    DatabaseSpec::Mysql(borrowed(database, number, &site)?)
+                    DatabaseSpec::Mysql(borrowed(database, number, &site, scratch())?)
                 }
             });
         }
@@ -121,7 +123,9 @@ impl Config {
 
     fn found_databases(&self, root: &Path) -> Result<Vec<DatabaseSpec>> {
         match (self.wordpress(root)?, self.site.kind) {
-            (Some(site), _) => Ok(vec![DatabaseSpec::Mysql(of_site(&site)?)]),
+            (Some(site), _) => {
+                Ok(vec![DatabaseSpec::Mysql(of_site(&site, self.state.join(&self.site.name))?)])
+            }
             (None, SiteKind::Generic) => Ok(Vec::new()),
             (None, _) => Err(Error::usage(format!(
                 "cannot tell which databases belong to the site in {}",
@@ -206,7 +210,7 @@ fn nothing_to_borrow(number: usize) -> Error {
 }
 
 /// An entry with a user stands for itself.
-fn complete(database: &Database, number: usize) -> Result<MysqlSpec> {
+fn complete(database: &Database, number: usize, scratch: PathBuf) -> Result<MysqlSpec> {
     let Database::Mysql { name: Some(name), host, user: Some(user), password, tls, connections, grants } =
         database
     else {
@@ -222,13 +226,14 @@ fn complete(database: &Database, number: usize) -> Result<MysqlSpec> {
         tls: encryption(tls.as_ref()),
         connections: *connections,
         grants: *grants,
+        scratch,
     })
 }
 
 /// An entry without a user takes from the site whatever it leaves out.
-fn borrowed(database: &Database, number: usize, site: &WordPress) -> Result<MysqlSpec> {
+fn borrowed(database: &Database, number: usize, site: &WordPress, scratch: PathBuf) -> Result<MysqlSpec> {
     let Database::Mysql { name, host, password, tls, connections, grants, .. } = database else {
-        return of_site(site);
+        return of_site(site, scratch);
     };
     Ok(MysqlSpec {
         schema: name.clone().map_or_else(|| site.name(), Ok)?,
@@ -241,10 +246,11 @@ fn borrowed(database: &Database, number: usize, site: &WordPress) -> Result<Mysq
         tls: encryption(tls.as_ref()),
         connections: *connections,
         grants: *grants,
+        scratch,
     })
 }
 
-fn of_site(site: &WordPress) -> Result<MysqlSpec> {
+fn of_site(site: &WordPress, scratch: PathBuf) -> Result<MysqlSpec> {
     Ok(MysqlSpec {
         schema: site.name()?,
         address: address(site.host()?),
@@ -253,6 +259,7 @@ fn of_site(site: &WordPress) -> Result<MysqlSpec> {
         tls: None,
         connections: 1,
         grants: false,
+        scratch,
     })
 }
 

@@ -70,6 +70,8 @@ pub struct MysqlSpec {
     pub connections: u32,
     /// Accounts and their rights on the schema are saved, and given back by a restore.
     pub grants: bool,
+    /// A directory that only we can enter, for dumps of a restore that has no place on the server.
+    pub scratch: PathBuf,
 }
 
 /// How a connection to a server is encrypted.
@@ -167,6 +169,12 @@ pub trait Database: Send + Sync {
             .with_remedy("restore all of it, or its dump elsewhere with `--to DIR` and take what you need"))
     }
 
+    /// The same for the last way, where nothing can be kept beside what is live; only if a person asked for it.
+    fn preflight_in_place(&self, _shelf: &dyn Shelf, _cx: &Cx) -> Result<Means> {
+        Err(Error::usage(format!("{} cannot be replaced in place", self.describe()))
+            .with_remedy("restore without `--in-place-database`"))
+    }
+
     /// Removes what a `preflight` left that was killed while it tried its rights; does nothing where nothing is left.
     fn sweep(&self) -> Result<()>;
 
@@ -239,6 +247,8 @@ pub enum Means {
     Beside,
     /// Tables under other names inside the live schema, for who may make no schemas, and for single tables.
     SideTables,
+    /// Nothing beside: what is live is dropped and loaded anew, and the site is without it meanwhile.
+    InPlace,
 }
 
 /// The names of a side copy: plain data, so that a later process can clean up after a crash.
@@ -251,6 +261,8 @@ pub struct SideCopy {
     pub side: String,
     /// The schema, database or file that holds the former content after the swap; or tables.
     pub former: String,
+    #[serde(default)]
+    pub means: Means,
     /// The tables that are exchanged, if not all are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<String>,

@@ -202,26 +202,34 @@ impl Databases {
     }
 
     /// Rights are tried by making something on the servers: announced, so that it does not outlive a crash.
-    pub(crate) fn preflight(&mut self, job: &Job, cx: &Cx) -> Result<()> {
+    pub(crate) fn preflight(&mut self, job: &Job, in_place: bool, cx: &Cx) -> Result<()> {
         if self.pairs.is_empty() {
             return Ok(());
         }
         Journal::new(String::new(), Timestamp::now()).in_phase(Phase::Checking).write(&job.state)?;
-        let checked = self.check(cx);
+        let checked = self.check(in_place, cx);
         let removed = Journal::remove(&job.state);
         checked.and(removed)
     }
 
-    fn check(&mut self, cx: &Cx) -> Result<()> {
+    /// `in_place` says that the last way may be taken, where there is no other.
+    fn check(&mut self, in_place: bool, cx: &Cx) -> Result<()> {
         for pair in &mut self.pairs {
             let means = if pair.only.is_empty() {
-                pair.database.preflight(&pair.dump, cx)
+                match pair.database.preflight(&pair.dump, cx) {
+                    Err(_) if in_place => pair.database.preflight_in_place(&pair.dump, cx),
+                    other => other,
+                }
             } else {
                 pair.database.preflight_tables(&pair.dump, &pair.only, cx)
             };
             pair.means = means.with_context(|| format!("prepare to restore {}", pair.database.describe()))?;
         }
         Ok(())
+    }
+
+    pub(crate) fn any_in_place(&self) -> bool {
+        self.pairs.iter().any(|pair| pair.means == Means::InPlace)
     }
 
     /// The names of all side copies, before any is made.

@@ -34,6 +34,8 @@ pub struct SavedPlan {
     pub parts: Parts,
     pub keep_newer: Vec<String>,
     pub safety: bool,
+    #[serde(default)]
+    pub in_place_database: bool,
 }
 
 /// The id of what a restore would do.
@@ -66,6 +68,7 @@ pub(crate) fn keep(job: &Job, request: &RestoreRequest<'_>, preview: Preview) ->
         parts: request.parts.clone(),
         keep_newer: request.keep_newer.clone(),
         safety: request.safety,
+        in_place_database: request.in_place_database,
     };
     let directory = job.state.join(DIRECTORY);
     std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;

@@ -56,7 +56,11 @@ impl<'a> Plan<'a> {
         } else {
             Databases::default()
         };
-        databases.preflight(job, cx)?;
+        databases.preflight(job, request.in_place_database, cx)?;
+        if databases.any_in_place() && !request.safety {
+            return Err(Error::usage("a database is replaced in place only after it was saved")
+                .with_remedy("restore without `--no-safety`"));
+        }
 
         let mut excluded = job.excluded();
         excluded.extend(manifest.exclude.iter().cloned());

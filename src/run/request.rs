@@ -27,6 +27,8 @@ pub struct RestoreRequest<'a> {
     pub keep_newer: Vec<String>,
     /// Save what is live first, as a snapshot of its own.
     pub safety: bool,
+    /// A database that can be restored in no other way may be dropped and loaded anew.
+    pub in_place_database: bool,
     pub dry_run: bool,
     /// Do what this plan says, or nothing.
     pub plan: Option<String>,

@@ -14,7 +14,7 @@ use super::restore::{Restored, restore, stamp, token};
 use super::scope::Run;
 use super::work::Work;
 use super::{Job, claim_site, recover};
-use crate::database::SideCopy;
+use crate::database::{Means, SideCopy};
 use crate::error::{Context, Error, Result};
 use crate::event::{Cx, Step};
 use crate::schedule::Wanted;
@@ -183,6 +183,7 @@ fn from_snapshot(
         parts: parts(job, &last.databases),
         keep_newer: request.keep_newer.clone(),
         safety: request.safety,
+        in_place_database: last.databases.iter().any(|aside| aside.copy.means == Means::InPlace),
         dry_run: false,
         plan: None,
         confirm: &|_| true,

@@ -178,6 +178,7 @@ impl MariaDb {
             tls: None,
             connections: 1,
             grants: false,
+            scratch: self.directory.path().join("scratch"),
             user: "root".to_owned(),
             password: None,
         }

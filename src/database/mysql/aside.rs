@@ -33,10 +33,11 @@ const NOT_PREPARABLE: u16 = 1295;
 /// Names of everything that a restore makes.
 pub(super) fn names(spec: &MysqlSpec, token: &str, means: Means) -> SideCopy {
     let place = |inside: &str, purpose: &str| match means {
-        Means::Beside => Place::Schema(beside(&spec.schema, purpose, token)),
+        Means::Beside | Means::InPlace => Place::Schema(beside(&spec.schema, purpose, token)),
         Means::SideTables => Place::inside(&spec.schema, inside, token),
     };
     SideCopy {
+        means,
         live: spec.schema.clone(),
         side: place("new", "restore").to_string(),
         former: place("old", "former").to_string(),
@@ -60,7 +61,12 @@ pub(super) fn load(spec: &MysqlSpec, shelf: &dyn Shelf, names: &SideCopy, cx: &C
     pin_for_loading(&mut link, PATIENCE)?;
     make(&mut link, &place, &intake)?;
     guard.armed = true;
-    fill(spec, &mut link, (&copy, &place), shelf, &intake, cx)?;
+    let record = record(&copy, &intake);
+    fill(spec, &mut link, (&place, &record), shelf, &intake, cx)?;
+    // The rights name the schema they were given on.
+    let accounts =
+        if spec.grants && intake.manifest.schema == copy.live { intake.accounts.clone() } else { Vec::new() };
+    record.with_accounts(accounts).write(&mut link, &place)?;
     guard.armed = false;
     copy.tables = intake.manifest.tables.len() as u64;
     copy.rows = intake.manifest.rows();
@@ -81,10 +87,11 @@ fn make(link: &mut Link, place: &Place, intake: &Intake) -> Result<()> {
         .remedy("the database user needs the rights CREATE and DROP on schemas beside its own")
 }
 
-fn fill(
+/// Tables, rows and keys, proven equal to the dump.
+pub(super) fn fill(
     spec: &MysqlSpec,
     link: &mut Link,
-    (copy, place): (&SideCopy, &Place),
+    (place, record): (&Place, &Record),
     shelf: &dyn Shelf,
     intake: &Intake,
     cx: &Cx,
@@ -111,15 +118,10 @@ fn fill(
         if part.is_last() { add_indexes(link, schema, part.table, part.split) } else { Ok(()) }
     };
     crew::share(spec, (link, schema, PATIENCE), work, fill_one, cx)?;
-    let record = record(copy, intake);
-    add_foreign_keys(link, place, &record, intake, &splits)?;
+    add_foreign_keys(link, place, record, intake, &splits)?;
     let same_version = server::facts(link)?.version == intake.manifest.version;
     verify::compare(spec, (link, schema, PATIENCE), intake, same_version, cx)
-        .context("verify the restored copy")?;
-    // The rights name the schema they were given on.
-    let accounts =
-        if spec.grants && intake.manifest.schema == copy.live { intake.accounts.clone() } else { Vec::new() };
-    record.with_accounts(accounts).write(link, place)
+        .context("verify the restored copy")
 }
 
 /// Under the names that follow those of the tables in the record.
@@ -157,9 +159,9 @@ impl<'a> Part<'a> {
 
 /// Which parts of a table come after its rows.
 fn split(table: &TableEntry, ddl: &[u8], place: &Place) -> Split {
-    // Other engines build indexes as well row by row, or have none; a table with a history may not be altered, except for
+    // For who may alter nothing, all at once. Other engines build indexes as well row by row, or have none; a table with a history may not be altered, except for
     // foreign keys, which here need other names.
-    match table.engine == "innodb" {
+    match table.engine == "innodb" && !matches!(place, Place::Live(_)) {
         true if !table.versioned => Split::of(ddl, table.bytes >= WORTH_WAITING),
         true if place.is_inside() => Split::of(ddl, false),
         _ => Split::whole(ddl),

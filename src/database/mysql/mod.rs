@@ -14,6 +14,7 @@ mod fault;
 mod feed;
 mod fit;
 mod grants;
+mod in_place;
 mod infile;
 mod insert;
 mod intake;
@@ -39,6 +40,7 @@ mod sequences;
 mod server;
 mod session;
 mod snapshot;
+mod spool;
 mod swap;
 mod tls;
 mod verify;
@@ -50,7 +52,7 @@ use std::path::PathBuf;
 pub(super) use self::render::render;
 use super::{Database, Means, MysqlAddress, MysqlSpec, Rewrite, SideCopy, cut};
 use crate::dump::{Feed, Previous, Shelf};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Cx;
 
 /// One schema on a server.
@@ -94,28 +96,47 @@ impl Database for Mysql {
         preflight::run(&self.spec, dump, tables, cx)
     }
 
+    fn preflight_in_place(&self, dump: &dyn Shelf, cx: &Cx) -> Result<Means> {
+        preflight::run_in_place(&self.spec, dump, cx)
+    }
+
     fn sweep(&self) -> Result<()> {
         look::sweep(&self.spec)
     }
 
     fn side_names(&self, token: &str, means: Means) -> Result<SideCopy> {
-        Ok(aside::names(&self.spec, token, means))
+        Ok(match means {
+            Means::InPlace => in_place::names(&self.spec, token),
+            Means::Beside | Means::SideTables => aside::names(&self.spec, token, means),
+        })
     }
 
     fn load(&self, dump: &dyn Shelf, names: &SideCopy, cx: &Cx) -> Result<SideCopy> {
-        aside::load(&self.spec, dump, names, cx)
+        match names.means {
+            Means::InPlace => in_place::load(dump, names, cx),
+            Means::Beside | Means::SideTables => aside::load(&self.spec, dump, names, cx),
+        }
     }
 
     fn rewrite(&self, copy: &SideCopy, rule: &Rewrite<'_>, cx: &Cx) -> Result<u64> {
+        if copy.means == Means::InPlace {
+            return Err(Error::usage("names cannot be changed in a database that is replaced in place"));
+        }
         rewrite::run(&self.spec, copy, rule, cx)
     }
 
     fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {
-        swap::swap_in(&self.spec, copy, cx)
+        match copy.means {
+            Means::InPlace => in_place::swap_in(&self.spec, copy, &self.directory(), cx),
+            Means::Beside | Means::SideTables => swap::swap_in(&self.spec, copy, cx),
+        }
     }
 
     fn swap_back(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {
-        swap::swap_back(&self.spec, copy, cx)
+        match copy.means {
+            Means::InPlace => in_place::swap_back(&self.spec, copy, cx),
+            Means::Beside | Means::SideTables => swap::swap_back(&self.spec, copy, cx),
+        }
     }
 
     fn tables(&self) -> Result<Option<BTreeSet<String>>> {
@@ -128,7 +149,10 @@ impl Database for Mysql {
     }
 
     fn revive(&self, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {
-        look::revive(&self.spec, copy, token)
+        match copy.means {
+            Means::InPlace => in_place::revive(&self.spec, copy, token),
+            Means::Beside | Means::SideTables => look::revive(&self.spec, copy, token),
+        }
     }
 
     fn owns(&self, copy: &SideCopy) -> bool {
@@ -136,6 +160,9 @@ impl Database for Mysql {
     }
 
     fn discard(&self, copy: &SideCopy, _cx: &Cx) -> Result<()> {
-        swap::discard(&self.spec, copy)
+        match copy.means {
+            Means::InPlace => in_place::discard(copy),
+            Means::Beside | Means::SideTables => swap::discard(&self.spec, copy),
+        }
     }
 }

@@ -22,7 +22,12 @@ const WITH_VIEWS: &str = "'BASE TABLE','SYSTEM VERSIONED','SEQUENCE','VIEW'";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Schema(String),
-    Tables { schema: String, prefix: String },
+    /// The live schema itself, emptied.
+    Live(String),
+    Tables {
+        schema: String,
+        prefix: String,
+    },
 }
 
 impl Place {
@@ -54,14 +59,14 @@ impl Place {
 
     pub(super) fn schema(&self) -> &str {
         match self {
-            Self::Schema(schema) | Self::Tables { schema, .. } => schema,
+            Self::Schema(schema) | Self::Live(schema) | Self::Tables { schema, .. } => schema,
         }
     }
 
     /// What the table is called here that comes at this place in the list of all.
     pub(super) fn name(&self, at: usize, name: &str) -> String {
         match self {
-            Self::Schema(_) => name.to_owned(),
+            Self::Schema(_) | Self::Live(_) => name.to_owned(),
             Self::Tables { prefix, .. } => format!("{prefix}{:04}", at + 1),
         }
     }
@@ -78,7 +83,7 @@ impl Place {
 
     fn record_name(&self) -> String {
         match self {
-            Self::Schema(_) => RECORD.to_owned(),
+            Self::Schema(_) | Self::Live(_) => RECORD.to_owned(),
             Self::Tables { prefix, .. } => format!("{prefix}record"),
         }
     }
@@ -87,7 +92,7 @@ impl Place {
     pub(super) fn connect(&self, spec: &MysqlSpec, patience: Patience) -> Result<Link> {
         let mut link = Link::open(spec, None)?;
         match self {
-            Self::Schema(_) => pin(&mut link, patience)?,
+            Self::Schema(_) | Self::Live(_) => pin(&mut link, patience)?,
             // Foreign keys change their names with their tables, and need no second proof.
             Self::Tables { .. } => pin_for_loading(&mut link, patience)?,
         }
@@ -106,7 +111,7 @@ impl Place {
     fn of_kinds(&self, link: &mut Link, kinds: &str) -> Result<BTreeSet<String>> {
         let mut names = all(link, self.schema(), kinds)?;
         names.retain(|name| match self {
-            Self::Schema(_) => name != RECORD && !is_ours(name),
+            Self::Schema(_) | Self::Live(_) => name != RECORD && !is_ours(name),
             Self::Tables { prefix, .. } => name.starts_with(prefix) && *name != self.record_name(),
         });
         Ok(names)
@@ -140,7 +145,7 @@ impl Place {
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Schema(schema) => f.write_str(schema),
+            Self::Schema(schema) | Self::Live(schema) => f.write_str(schema),
             Self::Tables { schema, prefix } => write!(f, "{schema}.{prefix}*"),
         }
     }
@@ -158,7 +163,7 @@ pub(super) fn live(link: &mut Link, schema: &str, views: bool) -> Result<BTreeSe
 }
 
 /// A table, a sequence or a view.
-fn drop_any(link: &mut Link, schema: &str, name: &str) -> Result<()> {
+pub(super) fn drop_any(link: &mut Link, schema: &str, name: &str) -> Result<()> {
     let kind = link
         .first(format!(
             "SELECT table_type FROM information_schema.tables WHERE table_schema={} AND table_name={}",

@@ -39,13 +39,41 @@ pub(super) fn run(spec: &MysqlSpec, shelf: &dyn Shelf, tables: &[String], cx: &C
     Ok(means)
 }
 
+/// Whether the schema can be emptied and filled again.
+pub(super) fn run_in_place(spec: &MysqlSpec, shelf: &dyn Shelf, cx: &Cx) -> Result<Means> {
+    let intake = intake::read(shelf)?;
+    let mut link = Link::open(spec, None)?;
+    pin(&mut link, Patience(10))?;
+    versions(&mut link, &intake, cx)?;
+    fit::check_in_place(&mut link, spec, &intake)?;
+    if let Err(error) = fit::definers(&mut link, &spec.schema, None) {
+        cx.warn(format!("{error}: it will act as this database user"));
+    }
+    swap::live_objects(&mut link, &spec.schema, None)?;
+    foreign(&mut link, &spec.schema)?;
+    room(&mut link, spec, &intake)?;
+    // Both dumps: of what comes, and of what is live.
+    let scratch = spec.scratch.ancestors().find(|path| path.is_dir()).unwrap_or(&spec.scratch);
+    room::for_copy(&scratch.to_string_lossy(), intake.manifest.bytes())?;
+    Ok(Means::InPlace)
+}
+
+/// What is left where the other ways are not open.
+fn or_in_place(error: Error) -> Error {
+    let remedy = error.remedy().unwrap_or("correct this").to_owned();
+    error.with_remedy(format!(
+        "{remedy}; or restore with `--in-place-database`: then the site is without its database while that is loaded"
+    ))
+}
+
 /// Schemas if we may make them, else tables inside the live schema; single tables always inside it, where the others can go on
 /// referring to them.
 fn means(link: &mut Link, spec: &MysqlSpec, intake: &Intake, tables: &[String], cx: &Cx) -> Result<Means> {
     if tables.is_empty() {
         let Some(denied) = probe(link, spec)? else { return Ok(Means::Beside) };
         fit::check(link, spec, intake, None)
-            .with_context(|| format!("{denied}, and tables inside the live schema will not do instead"))?;
+            .with_context(|| format!("{denied}, and tables inside the live schema will not do instead"))
+            .map_err(or_in_place)?;
         cx.note(format!(
             "{denied}: the tables are restored under other names inside schema {:?}",
             spec.schema

@@ -50,7 +50,7 @@ pub(super) fn follow(link: &mut Link, live: &str, place: &Place, record: &Record
 pub(super) fn follow_back(link: &mut Link, live: &str, place: &Place, record: &Record) -> Result<()> {
     match place {
         Place::Schema(schema) => rebind(link, schema, &record.tables, &[(asks(live), asks(schema))]),
-        Place::Tables { .. } => Ok(()),
+        Place::Live(_) | Place::Tables { .. } => Ok(()),
     }
 }
 

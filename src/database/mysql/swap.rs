@@ -172,16 +172,19 @@ pub(super) fn children(link: &mut Link, schema: &str) -> Result<BTreeSet<String>
 }
 
 /// The schema with the options of this record.
-fn put_schema(link: &mut Link, schema: &str, record: &Record) -> Result<()> {
+pub(super) fn put_schema(link: &mut Link, schema: &str, record: &Record) -> Result<()> {
     let mut options = record.options().unwrap_or_default();
     let exists = server::schema_exists(link, schema)?;
     if exists && options.is_empty() {
         return Ok(());
     }
     if exists {
-        let now = server::show_create_database(link, schema)?;
+        let now = server::database_options(&server::show_create_database(link, schema)?, schema);
+        if now == options {
+            return Ok(());
+        }
         let comments = |text: &[u8]| text.windows(9).any(|window| window == b" COMMENT ");
-        if comments(&server::database_options(&now, schema)) && !comments(&options) {
+        if comments(&now) && !comments(&options) {
             options.extend_from_slice(b" COMMENT ''");
         }
     }

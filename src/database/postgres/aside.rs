@@ -7,7 +7,7 @@ use super::load::Filling;
 use super::names::{beside, literal, quote};
 use super::session::{QUIETEN, pin, pin_for_loading};
 use super::verify;
-use crate::database::{PostgresSpec, SideCopy};
+use crate::database::{Means, PostgresSpec, SideCopy};
 use crate::dump::Shelf;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
@@ -18,6 +18,7 @@ pub(super) fn names(spec: &PostgresSpec, token: &str) -> SideCopy {
         live: spec.name.clone(),
         side: beside(&spec.name, "restore", token),
         former: beside(&spec.name, "former", token),
+        means: Means::Beside,
         only: Vec::new(),
         tables: 0,
         rows: 0,

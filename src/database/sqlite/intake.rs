@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::copy::check;
 use super::manifest::{self, Manifest, unfit};
-use crate::database::SideCopy;
+use crate::database::{Means, SideCopy};
 use crate::dump::Shelf;
 use crate::error::{Context, Result};
 use crate::event::{Cx, Unit};
@@ -29,6 +29,7 @@ pub(super) fn names(live: &Path, token: &str) -> SideCopy {
         side: sibling(live, &format!(".restore-{token}")).to_string_lossy().into_owned(),
         former: sibling(live, &format!(".former-{token}")).to_string_lossy().into_owned(),
         live: live.to_string_lossy().into_owned(),
+        means: Means::Beside,
         only: Vec::new(),
         tables: 0,
         rows: 0,

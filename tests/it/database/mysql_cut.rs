@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lifeboat::database::{MysqlAddress, MysqlSpec, SideCopy};
+use lifeboat::database::{Means, MysqlAddress, MysqlSpec, SideCopy};
 use lifeboat::event::Cx;
 
 use super::{TOKEN, collect, engine, fingerprint, same};
@@ -134,7 +134,10 @@ fn a_disk_that_fills_up_during_the_load_leaves_the_live_schema_alone() {
         let [live, side, former] =
             ["shop".to_owned(), format!("shop__restore_{token}"), format!("shop__former_{token}")];
         database
-            .discard(&SideCopy { live, side, former, only: Vec::new(), tables: 0, rows: 0 }, &Cx::silent())
+            .discard(
+                &SideCopy { live, side, former, means: Means::Beside, only: Vec::new(), tables: 0, rows: 0 },
+                &Cx::silent(),
+            )
             .expect("discard");
         assert!(!server.schemas().iter().any(|schema| schema.contains(token)), "{:?}", server.schemas());
         database.load_aside(&shelf, token, &Cx::silent()).expect("there is room now");

@@ -50,6 +50,7 @@ fn who_cannot_log_in_is_told_so_without_the_password() {
         tls: None,
         connections: 1,
         grants: false,
+        scratch: std::env::temp_dir(),
     };
     let error = engine(dead.clone()).begin(&no_previous, &Cx::silent()).err().expect("no server");
     assert!(error.to_string().contains("127.0.0.1:1") && error.remedy().is_some(), "{error:?}");

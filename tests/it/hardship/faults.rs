@@ -108,6 +108,7 @@ fn a_restore_that_fails_anywhere_leaves_the_site_as_it_was() {
                 parts: run::Parts::default(),
                 keep_newer: Vec::new(),
                 safety: true,
+                in_place_database: false,
                 dry_run: false,
                 plan: None,
                 confirm: &|_| true,

@@ -27,6 +27,8 @@ enum Story {
     Restore,
     /// Of two tables alone.
     Tables,
+    /// By the last way, with nothing beside what is live.
+    InPlace,
     Undo,
 }
 
@@ -34,7 +36,7 @@ impl Story {
     /// The steps that it has, in their order.
     const fn steps(self) -> &'static [Step] {
         match self {
-            Self::Restore | Self::Tables => &[
+            Self::Restore | Self::Tables | Self::InPlace => &[
                 Step::Claim,
                 Step::Mount,
                 Step::Open,
@@ -70,8 +72,8 @@ impl Story {
     /// Tells the story; whether it got to its end.
     fn tell(self, job: &Job, cx: &Cx) -> bool {
         let (result, _) = run::execute(RunKind::Restore, job, "test", cx, || match self {
-            Self::Restore | Self::Tables => {
-                let files = self == Self::Restore;
+            Self::Restore | Self::Tables | Self::InPlace => {
+                let files = self != Self::Tables;
                 let tables = if files { vec![] } else { vec!["shop.t".to_owned(), "k".to_owned()] };
                 let request = RestoreRequest {
                     source: None,
@@ -81,7 +83,8 @@ impl Story {
                     parts: run::Parts { tables, ..run::Parts::default() },
                     keep_newer: if files { vec!["/uploads/".to_owned()] } else { vec![] },
                     // It is a story of its own, and long.
-                    safety: cx.fault.is_some_and(|fault| fault.step == Step::Rescue),
+                    safety: self == Self::InPlace || cx.fault.is_some_and(|fault| fault.step == Step::Rescue),
+                    in_place_database: self == Self::InPlace,
                     dry_run: false,
                     plan: None,
                     confirm: &|_| true,
@@ -117,7 +120,8 @@ impl Site {
         Self::of("root")
     }
 
-    /// Saved once, and changed since then in every way. `app` has all rights on its schema and may make no other.
+    /// Saved once, and changed since then in every way. `app` has all rights on its schema and may make no other; `poor` may not
+    /// even rename a table.
     fn of(user: &str) -> Self {
         let server = MariaDb::start();
         server.sql(
@@ -125,6 +129,7 @@ impl Site {
             &"CREATE DATABASE shop; USE shop; CREATE TABLE t (id INT PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1,'a'),(2,'b');
              CREATE TABLE k (id INT PRIMARY KEY, t INT, FOREIGN KEY (t) REFERENCES t(id)); INSERT INTO k VALUES (1, 2);
              CREATE USER app@localhost; GRANT ALL ON shop.* TO app@localhost;
+             CREATE USER poor@localhost; GRANT ALL ON shop.* TO poor@localhost; REVOKE ALTER ON shop.* FROM poor@localhost;
              CREATE DEFINER=ME VIEW w AS SELECT id, v FROM t; CREATE DEFINER=ME FUNCTION f() RETURNS INT RETURN 1;
              CREATE DEFINER=ME TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET NEW.v = UPPER(NEW.v)"
                 .replace("ME", &format!("{user}@localhost")),
@@ -165,8 +170,10 @@ impl Site {
         }
         fs::remove_dir_all(site.world.root.join("sub")).unwrap();
         site.sqlite("DELETE FROM s WHERE id = 1; INSERT INTO s VALUES (3, 'three'); CREATE TABLE more (x)");
-        site.server.sql("shop", "DELETE FROM t WHERE id=1; INSERT INTO t VALUES (3,'c'); DROP VIEW w; CREATE TABLE u (x INT, y INT); ALTER TABLE t ADD COLUMN z INT;
-            DROP FUNCTION f; CREATE VIEW x AS SELECT 1 AS a, 2 AS b; INSERT INTO k VALUES (2, 3)");
+        let change = "DELETE FROM t WHERE id=1; INSERT INTO t VALUES (3,'c'); DROP VIEW w; CREATE TABLE u (x INT, y INT); ALTER TABLE t ADD COLUMN z INT;
+            DROP FUNCTION f; CREATE DEFINER=ME VIEW x AS SELECT 1 AS a, 2 AS b; INSERT INTO k VALUES (2, 3)"
+            .replace("ME", &format!("{user}@localhost"));
+        site.server.sql("shop", &change);
         site
     }
 
@@ -213,8 +220,9 @@ impl Site {
         all.extend(self.server.schemas());
         let inside = "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'lifeboat%'";
         all.extend(self.server.sql("", inside).lines().map(ToOwned::to_owned));
-        // These two are history, not remains.
-        all.retain(|name| !name.ends_with("/undo.json") && !name.ends_with("/former.json"));
+        // These are history, not remains.
+        let history = ["/undo.json", "/former.json", "/pace.json"];
+        all.retain(|name| !history.iter().any(|end| name.ends_with(end)));
         all.sort();
         all
     }
@@ -394,9 +402,10 @@ fn dies_everywhere(story: Story) {
 
 /// Where the way of the database makes a difference.
 fn dies_inside(story: Story) {
-    let mut matrix = Matrix::on(Site::of("app"), story);
+    let user = if story == Story::InPlace { "poor" } else { "app" };
+    let mut matrix = Matrix::on(Site::of(user), story);
     let last = fs::read_to_string(matrix.site.world.job().state.join("undo.json")).unwrap();
-    assert!(last.contains("shop.lifeboat__"), "{last}");
+    assert!(last.contains(if story == Story::InPlace { "in-place" } else { "side-tables" }), "{last}");
     let steps = [Step::Preflight, Step::Load, Step::SwapDatabase, Step::Settle];
     for step in steps.into_iter().filter(|step| story.steps().contains(step)) {
         assert!(matrix.kill(step, "kill-after"), "{step:?} did not strike\n{}", matrix.table);
@@ -416,6 +425,11 @@ fn a_restore_inside_the_schema_that_is_killed_is_before_or_after() {
 #[test]
 fn a_restore_of_tables_that_is_killed_is_before_or_after() {
     dies_inside(Story::Tables);
+}
+
+#[test]
+fn a_restore_in_place_of_the_database_that_is_killed_is_before_or_after() {
+    dies_inside(Story::InPlace);
 }
 
 #[test]
@@ -525,7 +539,7 @@ fn victim() {
         None if kind == "kill-after" => FaultKind::KillAfter,
         None => FaultKind::Kill,
     };
-    let stories = [Story::Restore, Story::Tables, Story::Undo];
+    let stories = [Story::Restore, Story::Tables, Story::InPlace, Story::Undo];
     let story = stories.into_iter().find(|known| format!("{known:?}") == story).unwrap();
     let job = with_cache(lifeboat::config::load(config.as_ref()).unwrap().job().unwrap());
     assert!(story.tell(&job, &Cx::silent().with_fault(Fault { step, kind })));

@@ -303,6 +303,7 @@ fn what_is_written_while_a_restore_runs_is_kept() {
         parts: run::Parts::default(),
         keep_newer: Vec::new(),
         safety: true,
+        in_place_database: false,
         dry_run: false,
         plan: None,
         confirm: &confirm,
