@@ -11,6 +11,7 @@ use super::link::Link;
 use super::names::{encode, quote};
 use super::objects::{self, Object, ObjectKind};
 use super::place::{Place, drop_any, live};
+use super::preflight::PROBE;
 use super::record::Record;
 use super::session::{Patience, pin_for_loading};
 use super::spool::Spool;
@@ -74,12 +75,26 @@ pub(super) fn swap_in(spec: &MysqlSpec, copy: &SideCopy, directory: &Path, cx: &
                 .with_remedy("restore with a database user that has all rights"));
         }
     }
+    for (spool, what) in [(&side, "what is to come"), (&former, "what is live")] {
+        try_tables(spec, spool, cx).with_context(|| format!("{what} could not be loaded"))?;
+    }
     cx.between(Step::SwapDatabase)?;
     cx.warn(format!(
         "schema {:?} is replaced in place: the site is without it until it is loaded",
         copy.live
     ));
     replace(spec, &side, cx)
+}
+
+/// There is no second try once the schema is empty. The names of `MySQL`'s checks let no table be made twice.
+fn try_tables(spec: &MysqlSpec, spool: &Spool, cx: &Cx) -> Result<()> {
+    let mut link = Link::open(spec, None)?;
+    pin_for_loading(&mut link, PATIENCE)?;
+    if !server::facts(&mut link)?.is_mariadb() {
+        return Ok(());
+    }
+    let place = Place::inside(&spec.schema, PROBE, &format!("{:08x}", rand::random::<u32>()));
+    aside::try_tables(&mut link, &place, intake::read(spool)?, cx)
 }
 
 /// Nothing was changed as long as what was live is not on this machine as a whole.

@@ -241,3 +241,51 @@ fn values_are_changed_in_restored_tables_alone() {
     database.swap_in(&copy, &cx).expect("swap in");
     assert_eq!(server.sql("shop", "SELECT * FROM wp_posts"), "1\tsee new.test\told.test/1\n2\tnothing\tx\n");
 }
+
+/// Both dumps lie on this machine by then, so that either can be loaded.
+#[test]
+fn everything_nasty_comes_back_in_place() {
+    let server = MariaDb::start();
+    nasty(&server);
+    // Its rows are in another table, so that a dump of it is not all of it.
+    server.sql("nasty", "DROP TABLE t16_merge");
+    let (database, cx) = (engine(server.spec("nasty")), Cx::silent());
+    let before = fingerprint::of(&server, "nasty");
+    let (shelf, _) = collect(&*database, &cx).expect("dump");
+    server.sql(
+        "nasty",
+        "SET foreign_key_checks=0; DROP TABLE t15_b; DELETE FROM t06_text; ALTER TABLE t15_a ADD COLUMN more INT; DROP VIEW v_fwd; \
+         CREATE TABLE other (a INT); ALTER DATABASE nasty CHARACTER SET utf8mb4",
+    );
+    let other = fingerprint::of(&server, "nasty");
+    let names = database.side_names(TOKEN, Means::InPlace).expect("names");
+    let copy = database.load(&shelf, &names, &cx).expect("load");
+    database.swap_back(&copy, &cx).expect("nothing happened yet");
+    same(&other, &fingerprint::of(&server, "nasty"));
+    database.swap_in(&copy, &cx).expect("swap in");
+    same(&before, &fingerprint::of(&server, "nasty"));
+    let back = database.revive(&copy, "zzzzzzzz").expect("revive").expect("it is kept");
+    database.swap_in(&back, &cx).expect("undo");
+    same(&other, &fingerprint::of(&server, "nasty"));
+    database.swap_back(&back, &cx).expect("swap back");
+    same(&before, &fingerprint::of(&server, "nasty"));
+    // A dump that was damaged meanwhile is found when it is read: what was live comes back.
+    let manifest = std::path::Path::new(&copy.side).join("schema/objects.jsonl");
+    std::fs::write(manifest, "").expect("damage");
+    database.swap_in(&copy, &cx).expect_err("damaged");
+    same(&before, &fingerprint::of(&server, "nasty"));
+    database.discard(&back, &cx).expect("discard");
+    database.discard(&copy, &cx).expect("discard");
+    let left = std::fs::read_dir(&server.spec("nasty").scratch).expect("look").count();
+    assert_eq!((left, server.schemas()), (0, vec!["nasty".to_owned()]));
+    server.sql("nasty", "CREATE TABLE t16_merge (grp VARCHAR(10) NOT NULL, id INT NOT NULL AUTO_INCREMENT, KEY(grp,id)) ENGINE=MRG_MyISAM UNION=(t16_myisam) DEFAULT CHARSET=utf8mb4");
+    let copy = database.load(&shelf, &names, &cx).expect("load");
+    // Nothing is dropped that could not be loaded again.
+    for (sql, named) in [("DO 0", "t16_merge"), ("DROP TABLE t16_merge; DROP SEQUENCE seq_a", "t13_useseq")] {
+        server.sql("nasty", sql);
+        let live = fingerprint::of(&server, "nasty");
+        let error = database.swap_in(&copy, &cx).expect_err(named);
+        assert!(error.to_string().contains(named), "{error}");
+        same(&live, &fingerprint::of(&server, "nasty"));
+    }
+}

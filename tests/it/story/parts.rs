@@ -173,3 +173,43 @@ fn one_database_comes_back_and_the_other_stays() {
     assert_same(&files, &fingerprint(&shop.world.root));
     assert!(rows(&shop.server, "shop").contains("logged"));
 }
+
+#[test]
+fn the_last_way_is_taken_on_a_persons_word_alone() {
+    let shop = Shop::new();
+    let before = shop.state();
+    shop.server.sql(
+        "",
+        "CREATE USER poor@localhost; GRANT SELECT, INSERT, CREATE, DROP, TRIGGER, CREATE VIEW, SHOW VIEW, LOCK TABLES ON blog.* TO poor@localhost;
+         GRANT INDEX ON blog.* TO poor@localhost; GRANT EVENT ON blog.* TO poor@localhost",
+    );
+    let socket = shop.server.socket().display().to_string();
+    let databases = format!(
+        "databases: [{{type: mysql, name: shop, host: \"localhost:{socket}\", user: root}}, {{type: mysql, name: blog, host: \"localhost:{socket}\", user: poor}}]"
+    );
+    shop.world.configure(&databases, None, "");
+    let only = ["restore", "--at", "latest", "--database=blog", "--yes"];
+    let ran = shop.world.run(&only).expect(1);
+    assert!(
+        ran.err.contains("may make no schemas") && ran.err.contains("--in-place-database"),
+        "{}",
+        ran.err
+    );
+    same(&before.1, &of(&shop.server, "blog"));
+    let ran = shop.world.run(&[&only[..], &["--in-place-database", "--no-safety"]].concat()).expect(2);
+    assert!(ran.err.contains("--no-safety"), "{}", ran.err);
+    let ran = shop.world.run(&[&only[..], &["--in-place-database", "--dry-run"]].concat()).expect(0);
+    assert!(ran.out.contains("DROPPED AND LOADED ANEW"), "{}", ran.out);
+    same(&before.1, &of(&shop.server, "blog"));
+
+    let done = shop.restore(&["--database=blog", "--in-place-database"]);
+    assert!(done["safety"].is_string(), "{done:#}");
+    assert_eq!(shop.server.sql("blog", "SELECT COUNT(*) FROM post").trim(), "1");
+    shop.world.json(0, &["restore", "--undo", "--yes"]);
+    same(&before.1, &of(&shop.server, "blog"));
+    shop.world.json(0, &["restore", "--undo", "--yes"]);
+    assert_eq!(shop.server.sql("blog", "SELECT * FROM log"), "1\tx\n");
+    // Where there is a better way, it is taken.
+    let plan = shop.restore(&["--database=shop", "--in-place-database", "--dry-run"]);
+    assert_eq!(plan["preview"]["databases"][0]["means"], "beside");
+}
