@@ -23,6 +23,7 @@ const ID: usize = 16;
 
 /// What was asked for, so that its id is enough to ask for it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // one for each switch
 pub struct SavedPlan {
     pub made: Timestamp,
     /// The snapshot's whole id, whatever words had chosen it.

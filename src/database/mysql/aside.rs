@@ -129,7 +129,7 @@ pub(super) fn try_tables(link: &mut Link, place: &Place, mut intake: Intake, cx:
     intake.put_in(place);
     let schema = place.schema();
     link.run(format!("USE {}", quote(schema))).during(format!("use schema {schema:?}"))?;
-    let mut make = || {
+    let mut try_all = || {
         create_sequences(link, place, &intake, cx)?;
         for (table, ddl) in std::iter::zip(&intake.manifest.tables, &intake.tables) {
             cx.go_on()?;
@@ -138,8 +138,8 @@ pub(super) fn try_tables(link: &mut Link, place: &Place, mut intake: Intake, cx:
         }
         Ok(())
     };
-    let made = make();
-    made.and(place.remove(link))
+    let tried = try_all();
+    tried.and(place.remove(link))
 }
 
 /// Under the names that follow those of the tables in the record.

@@ -13,12 +13,14 @@ const NEEDED: [&str; 5] = [
     "sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
     "sql_quote_show_create=1, sql_select_limit=18446744073709551615, sql_big_selects=1, sql_safe_updates=0",
     "autocommit=1, completion_type='NO_CHAIN'",
-    "group_concat_max_len=1048576, max_error_count=65535",
+    "group_concat_max_len=1048576",
 ];
 
 /// Limits that would end a long dump or load; each exists on some servers only.
-const LIMITS: [&str; 8] = [
+const LIMITS: [&str; 9] = [
     "net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400",
+    // More warnings than are listed are an error; `MySQL` lets only administrators have more of them.
+    "max_error_count=65535",
     "max_statement_time=0",
     "max_execution_time=0",
     "idle_transaction_timeout=0",

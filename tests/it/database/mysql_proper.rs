@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use lifeboat::database::Means;
 use lifeboat::event::Cx;
 
 use super::{TOKEN, collect, engine, fingerprint, same};
@@ -48,4 +49,41 @@ fn everything_nasty_comes_back_on_mysql() {
         assert_eq!(server.schemas(), ["nasty"]);
         server.sql("", "SET GLOBAL local_infile=0");
     }
+}
+
+/// Tables inside the live schema, for a user who may make no other; a CHECK, whose name could not be had twice, is refused.
+#[test]
+fn a_user_with_all_rights_on_one_schema_restores_inside_it_on_mysql() {
+    let server = MariaDb::start_mysql(&["--local-infile=1", "--log-bin-trust-function-creators=1"]);
+    server.sql(
+        "",
+        "CREATE DATABASE shop; CREATE USER app@localhost IDENTIFIED BY 'pw'; GRANT ALL ON shop.* TO app@localhost; USE shop;
+         CREATE TABLE item (id INT PRIMARY KEY AUTO_INCREMENT, name VARCHAR(20)); INSERT INTO item VALUES (1,'rope'),(2,'oar');
+         CREATE TABLE sale (id INT PRIMARY KEY, item INT, FOREIGN KEY (item) REFERENCES item(id)); INSERT INTO sale VALUES (1,2);
+         CREATE TABLE note (id INT PRIMARY KEY, sale INT, CONSTRAINT of_sale FOREIGN KEY (sale) REFERENCES sale(id));
+         CREATE DEFINER=app@localhost VIEW names AS SELECT name FROM item;
+         CREATE DEFINER=app@localhost TRIGGER named BEFORE INSERT ON item FOR EACH ROW SET NEW.name = UPPER(NEW.name)",
+    );
+    let (database, cx) = (engine(server.spec_of("shop", "app", "pw")), Cx::silent());
+    let dumped = fingerprint::of(&server, "shop");
+    let (shelf, _) = collect(&*database, &cx).expect("dump");
+    server.sql("shop", "DROP VIEW names; DROP TABLE note; ALTER TABLE item ADD COLUMN more INT; CREATE TABLE other (id INT PRIMARY KEY, item INT, FOREIGN KEY (item) REFERENCES item(id))");
+    let live = fingerprint::of(&server, "shop");
+    assert_eq!(database.preflight(&shelf, &cx).expect("preflight"), Means::SideTables);
+    let names = database.side_names(TOKEN, Means::SideTables).expect("names");
+    let copy = database.load(&shelf, &names, &cx).expect("load");
+    database.swap_in(&copy, &cx).expect("swap in");
+    same(&dumped, &fingerprint::of_site(&server, "shop"));
+    database.swap_back(&copy, &cx).expect("swap back");
+    same(&live, &fingerprint::of_site(&server, "shop"));
+    database.swap_in(&copy, &cx).expect("swap in");
+    let back = database.revive(&copy, "zzzzzzzz").expect("revive").expect("it is kept");
+    database.swap_in(&back, &cx).expect("undo");
+    same(&live, &fingerprint::of_site(&server, "shop"));
+    database.discard(&copy, &cx).expect("discard");
+    database.discard(&back, &cx).expect("discard");
+    same(&live, &fingerprint::of(&server, "shop"));
+    server.sql("shop", "ALTER TABLE sale ADD CONSTRAINT some CHECK (id > 0)");
+    let error = database.preflight(&shelf, &cx).expect_err("a check");
+    assert!(error.to_string().contains("\"sale\" has a CHECK") && error.remedy().is_some(), "{error}");
 }

@@ -6,6 +6,7 @@ mod faults;
 mod kill;
 mod links;
 mod locks;
+mod postgres;
 mod rotation;
 mod secrets;
 mod together;

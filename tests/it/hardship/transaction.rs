@@ -23,7 +23,7 @@ const STORY: &str = "LIFEBOAT_TEST_STORY";
 const FAULT: &str = "LIFEBOAT_TEST_FAULT";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Story {
+pub(super) enum Story {
     Restore,
     /// Of two tables alone.
     Tables,
@@ -70,7 +70,7 @@ impl Story {
     }
 
     /// Tells the story; whether it got to its end.
-    fn tell(self, job: &Job, cx: &Cx) -> bool {
+    pub(super) fn tell(self, job: &Job, cx: &Cx) -> bool {
         let (result, _) = run::execute(RunKind::Restore, job, "test", cx, || match self {
             Self::Restore | Self::Tables | Self::InPlace => {
                 let files = self != Self::Tables;
@@ -227,19 +227,8 @@ impl Site {
         all
     }
 
-    /// A process that tells the story and is killed in it; `false` if it came to its end first.
     fn kill_in(&self, story: Story, step: Step, kind: &str) -> bool {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "hardship::transaction::victim"])
-            .env(CONFIG, self.world.path("lifeboat.yaml"))
-            .env(STORY, format!("{story:?}"))
-            .env(FAULT, format!("{} {kind}", step.name()))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
-        assert!(child.signal() == Some(9) || child.success(), "{story:?} {step:?} {kind}: {child}");
-        child.signal() == Some(9)
+        kill_in(&self.world, story, step, kind)
     }
 
     /// What an operator types, or whatever happens to run next.
@@ -254,6 +243,21 @@ impl Site {
         assert_eq!(again["result"]["recovered"]["recovery"], "nothing");
         assert!(!self.world.job().state.join("restore.json").exists());
     }
+}
+
+/// A process that tells the story and is killed in it; `false` if it came to its end first.
+pub(super) fn kill_in(world: &World, story: Story, step: Step, kind: &str) -> bool {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "hardship::transaction::victim"])
+        .env(CONFIG, world.path("lifeboat.yaml"))
+        .env(STORY, format!("{story:?}"))
+        .env(FAULT, format!("{} {kind}", step.name()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(child.signal() == Some(9) || child.success(), "{story:?} {step:?} {kind}: {child}");
+    child.signal() == Some(9)
 }
 
 fn with_cache(mut job: Job) -> Job {
