@@ -1,6 +1,8 @@
 //! A restore that was looked at before it is done: kept under an id that is made of all that it would change, so that the same
 //! id can only ever mean the same changes.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -72,7 +74,11 @@ pub(crate) fn keep(job: &Job, request: &RestoreRequest<'_>, preview: Preview) ->
         in_place_database: request.in_place_database,
     };
     let directory = job.state.join(DIRECTORY);
-    std::fs::create_dir_all(&directory).with_context(|| format!("make {}", directory.display()))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&directory)
+        .with_context(|| format!("make {}", directory.display()))?;
     write_atomic(&path(job, &id), &serde_json::to_vec_pretty(&plan)?, 0o600)?;
     forget_old(&directory)?;
     Ok(Preview { plan: Some(id), ..preview })

@@ -15,7 +15,7 @@ use super::preflight::PROBE;
 use super::record::Record;
 use super::session::{Patience, pin_for_loading};
 use super::spool::Spool;
-use super::{recreate, server, swap};
+use super::{look, recreate, server, swap};
 use crate::database::{Means, MysqlSpec, SideCopy};
 use crate::dump::{DumpFile, Feed, Shelf, no_previous};
 use crate::error::{Context, Error, Result};
@@ -100,6 +100,8 @@ fn try_tables(spec: &MysqlSpec, spool: &Spool, cx: &Cx) -> Result<()> {
 /// Nothing was changed as long as what was live is not on this machine as a whole.
 pub(super) fn swap_back(spec: &MysqlSpec, copy: &SideCopy, cx: &Cx) -> Result<()> {
     let cx = &cx.shielded();
+    // What was tried before anything was dropped may have been left.
+    look::sweep(spec)?;
     let former = Spool::at(&copy.former);
     if former.is_whole() {
         replace(spec, &former, cx)?;

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::dump::{DumpFile, Shelf};
 use crate::error::{Context, Error, Result};
@@ -34,6 +34,9 @@ impl Spool {
         private(&part).with_context(what)?;
         while let Some(file) = next()? {
             cx.go_on()?;
+            if !file.path.components().all(|name| matches!(name, Component::Normal(_))) {
+                return Err(Error::failed(format!("a dump has no place for a file {}", file.path.display())));
+            }
             let path = part.join(&file.path);
             let write = || -> std::io::Result<()> {
                 private(path.parent().unwrap_or(&part))?;
