@@ -127,7 +127,7 @@ impl Site {
         server.sql(
             "",
             &"CREATE DATABASE shop; USE shop; CREATE TABLE t (id INT PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1,'a'),(2,'b');
-             CREATE TABLE k (id INT PRIMARY KEY, t INT, FOREIGN KEY (t) REFERENCES t(id)); INSERT INTO k VALUES (1, 2);
+             CREATE TABLE k (id INT PRIMARY KEY, t INT, CONSTRAINT of_t FOREIGN KEY (t) REFERENCES t(id)); INSERT INTO k VALUES (1, 2);
              CREATE USER app@localhost; GRANT ALL ON shop.* TO app@localhost;
              CREATE USER poor@localhost; GRANT ALL ON shop.* TO poor@localhost; REVOKE ALTER ON shop.* FROM poor@localhost;
              CREATE DEFINER=ME VIEW w AS SELECT id, v FROM t; CREATE DEFINER=ME FUNCTION f() RETURNS INT RETURN 1;
