@@ -17,7 +17,6 @@ use crate::run::{
     self, DatabasePlan, Job, Listing, Parts, Preview, RestoreRequest, Restored, Source, Target,
 };
 use crate::schedule::Wanted;
-use crate::site::Hosts;
 
 /// Paths shown before "and N more".
 const SHOWN: usize = 20;
@@ -118,8 +117,7 @@ fn source(session: &Session<'_>, args: &Restore) -> Result<Option<Source>> {
     if args.into.is_none() {
         return Ok(None);
     }
-    let (keep, hosts) = (args.keep.clone(), Hosts::parse(&args.remap)?);
-    Ok(Some(Source { job: session.repository_job()?, keep, hosts }))
+    Source::new(session.repository_job()?, args.keep.clone(), &args.remap).map(Some)
 }
 
 /// Files alone, or a restore elsewhere, need no login to any database; nor a site that is still there.

@@ -15,7 +15,7 @@ const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 const MAX_KEEP: Duration = Duration::from_hours(3650 * 24);
 
 /// The points that belong to the run as a whole.
-const RUN_POINTS: [&str; 6] = ["before-run", "quiesce", "resume", "after-run", "on-failure", "always"];
+const RUN_POINTS: [&str; 6] = ["before-run", "after-run", "on-failure", "always", "quiesce", "resume"];
 
 /// Every point a hook can be attached to.
 pub(super) fn points() -> Vec<String> {
@@ -29,7 +29,7 @@ pub(super) fn read(at: &At<'_>) -> Option<BTreeMap<String, Vec<Hook>>> {
     let table = at.group(&known, |key| {
         closest(key, known.iter().copied()).map_or_else(
             || {
-                "use before- or after- and the name of a step, before-run, quiesce, resume, after-run, on-failure or always"
+                "use before- or after- and the name of a step, before-run, after-run, on-failure, always, quiesce or resume"
                     .to_owned()
             },
             |meant| format!("did you mean {meant}?"),

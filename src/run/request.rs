@@ -9,6 +9,7 @@ use super::newer::Listing;
 use super::pace::Estimate;
 use super::parts::Parts;
 use crate::database::Means;
+use crate::error::Result;
 use crate::repo::{ChangeKind, Changes, Snapshot};
 use crate::schedule::Wanted;
 use crate::site::Hosts;
@@ -44,6 +45,13 @@ pub struct Source {
     pub keep: Vec<PathBuf>,
     /// Names that become others in the databases.
     pub hosts: Hosts,
+}
+
+impl Source {
+    /// `remap` is written as `Hosts::parse` takes it.
+    pub fn new(job: Job, keep: Vec<PathBuf>, remap: &[String]) -> Result<Self> {
+        Ok(Self { job, keep, hosts: Hosts::parse(remap)? })
+    }
 }
 
 /// Where to, and which parts.
