@@ -48,6 +48,8 @@ pub(super) enum Command {
     Restore(Restore),
     /// Put back, or finish, a restore that was killed
     Recover,
+    /// Prove that a snapshot comes back: restore it beside the site, look at it, and remove it again
+    Drill(Drill),
     /// Remove old snapshots by the retention rule
     Forget(Forget),
     /// Find damage in the repository
@@ -189,6 +191,28 @@ impl Restore {
     pub(super) fn databases_alone(&self) -> bool {
         !self.database.is_empty() || !self.table.is_empty()
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Drill {
+    /// The snapshot, as for `restore`
+    #[arg(long, value_name = "TIME|ID", default_value = "latest")]
+    pub(super) at: String,
+    /// Restore about this share of the files, another one each time, and all databases
+    #[arg(long, value_name = "N%", value_parser = percent, conflicts_with = "full")]
+    pub(super) sample: Option<f64>,
+    /// Restore everything, as without `--sample`
+    #[arg(long, conflicts_with_all = ["max_bytes", "max_minutes"])]
+    pub(super) full: bool,
+    /// Restore at most about so many MiB of files at once: more drills, if need be
+    #[arg(long, value_name = "MIB")]
+    pub(super) max_bytes: Option<u64>,
+    /// The same in minutes, by what restores took on this node
+    #[arg(long, value_name = "MINUTES")]
+    pub(super) max_minutes: Option<u64>,
+    /// Mark it as started by a schedule
+    #[arg(long)]
+    pub(super) scheduled: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod browse;
 mod config;
 mod demo;
 mod doctor;
+mod drill;
 mod dump;
 mod init;
 mod key;
@@ -83,6 +84,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Snapshots(args) => snapshots::snapshots(session, args),
         Command::Restore(args) => restore::restore(session, args),
         Command::Recover => recover::recover(session),
+        Command::Drill(args) => drill::drill(session, args),
         Command::Forget(args) => maintain::forget(session, args),
         Command::Check(args) => maintain::check(session, args),
         Command::Ls(args) => browse::ls(session, args),

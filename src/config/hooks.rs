@@ -15,7 +15,8 @@ const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 const MAX_KEEP: Duration = Duration::from_hours(3650 * 24);
 
 /// The points that belong to the run as a whole.
-const RUN_POINTS: [&str; 6] = ["before-run", "after-run", "on-failure", "always", "quiesce", "resume"];
+const RUN_POINTS: [&str; 7] =
+    ["before-run", "after-run", "on-failure", "always", "quiesce", "resume", "drill"];
 
 /// Every point a hook can be attached to.
 pub(super) fn points() -> Vec<String> {
@@ -29,7 +30,7 @@ pub(super) fn read(at: &At<'_>) -> Option<BTreeMap<String, Vec<Hook>>> {
     let table = at.group(&known, |key| {
         closest(key, known.iter().copied()).map_or_else(
             || {
-                "use before- or after- and the name of a step, before-run, after-run, on-failure, always, quiesce or resume"
+                "use before- or after- and the name of a step, before-run, after-run, on-failure, always, quiesce, resume or drill"
                     .to_owned()
             },
             |meant| format!("did you mean {meant}?"),

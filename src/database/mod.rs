@@ -191,6 +191,18 @@ pub trait Database: Send + Sync {
         self.load(shelf, &self.side_names(token, Means::Beside)?, cx)
     }
 
+    /// One value of a side copy: of `column` in the row where the first of `which` is the second. `None` if there is no such
+    /// row, or no way to ask.
+    fn value(
+        &self,
+        _copy: &SideCopy,
+        _table: &str,
+        _which: (&str, &str),
+        _column: &str,
+    ) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
     /// Changes values of a side copy that nobody reads yet, by a rule; says how many.
     fn rewrite(&self, _copy: &SideCopy, _rule: &Rewrite<'_>, _cx: &Cx) -> Result<u64> {
         Err(Error::usage(format!("names cannot be changed inside of {}", self.describe()))

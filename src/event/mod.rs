@@ -6,6 +6,8 @@ mod state;
 pub use cx::{Cancel, Cx, Fault, FaultKind, Sink};
 pub use state::{RunState, StepState};
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +124,7 @@ pub enum RunKind {
     Forget,
     Check,
     Recover,
+    Drill,
 }
 
 /// How a run ended.
@@ -198,6 +201,11 @@ pub enum What {
         point: String,
         hook: String,
         verdict: String,
+    },
+    /// What a drill brought back, for its hooks to look at: the files, and each live database with the name of its copy.
+    Scratch {
+        files: PathBuf,
+        databases: Vec<(String, String)>,
     },
     Released {
         step: Step,

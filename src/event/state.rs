@@ -1,5 +1,7 @@
 //! The fold of a run's events: what has happened so far, and at the end the report.
 
+use std::path::PathBuf;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +27,20 @@ pub struct RunState {
     pub missed_count: u64,
     /// Releases and reverts that failed: a person must look.
     pub stuck: Vec<(Step, String)>,
+    /// What a drill brought back, as long as it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scratch: Option<Scratch>,
     pub outcome: Option<Outcome>,
     pub snapshot: Option<String>,
     pub error: Option<String>,
     pub remedy: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Scratch {
+    pub files: PathBuf,
+    /// Each live database, and the name of its copy.
+    pub databases: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,6 +102,9 @@ impl RunState {
                 }
             }
             What::HookRan { .. } => {}
+            What::Scratch { files, databases } => {
+                self.scratch = Some(Scratch { files: files.clone(), databases: databases.clone() });
+            }
             What::Released { step } => self.mark(*step, |step| step.released = true),
             What::Reverted { step } => self.mark(*step, |step| step.reverted = true),
             What::Stuck { step, error } => self.stuck.push((*step, error.clone())),

@@ -2,7 +2,7 @@
 //!
 //! A hook reads the run's state as JSON from its standard input and finds `LIFEBOAT_RUN`, `LIFEBOAT_POINT`, `LIFEBOAT_SITE` and
 //! `LIFEBOAT_KIND` in an otherwise clean environment. No shell is between. What it says goes to the log; what it leaves running in its process group is ended with it. Exit status 0 means go
-//! on, 75 from a `before-` hook means leave this run or step out, anything else from a `before-` hook (and from `after-probe`, `quiesce` and `resume`) is an error, and from any
+//! on, 75 from a `before-` hook means leave this run or step out, anything else from a `before-` hook (and from `after-probe`, `quiesce`, `resume` and `drill`) is an error, and from any
 //! other hook a warning: what was done by then stays done.
 
 mod trust;
@@ -123,7 +123,7 @@ fn plain(line: &str) -> String {
 /// Until a restore is committed, who looked at it may turn it down; and a site that could not be stopped, or not be started
 /// again, is more than a warning.
 fn can_veto(spec: &HookSpec) -> bool {
-    is_before(spec) || ["after-probe", "quiesce", "resume"].contains(&&*spec.point)
+    is_before(spec) || ["after-probe", "quiesce", "resume", "drill"].contains(&&*spec.point)
 }
 
 fn is_before(spec: &HookSpec) -> bool {

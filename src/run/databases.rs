@@ -1,5 +1,6 @@
 //! All databases of a site as one: begun together, loaded together.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -226,6 +227,50 @@ impl Databases {
             pair.means = means.with_context(|| format!("prepare to restore {}", pair.database.describe()))?;
         }
         Ok(())
+    }
+
+    /// For a drill, which never takes a way that touches what is live.
+    pub(crate) fn preflight_beside(&mut self, job: &Job, cx: &Cx) -> Result<()> {
+        self.preflight(job, false, cx)?;
+        match self.pairs.iter().find(|pair| pair.means != Means::Beside) {
+            None => Ok(()),
+            Some(pair) => Err(Error::failed(format!(
+                "{} can be restored only inside of what is live, and a drill does not do that",
+                pair.database.describe()
+            ))),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// The tables of all dumps.
+    pub(crate) fn tables(&self) -> Result<BTreeSet<String>> {
+        let mut all = BTreeSet::new();
+        for pair in &self.pairs {
+            all.extend(pair.database.contents(&pair.dump)?.into_keys());
+        }
+        Ok(all)
+    }
+
+    /// One value of a loaded copy, from the first database that has the table.
+    pub(crate) fn value(
+        &self,
+        copies: &[Aside],
+        table: &str,
+        which: (&str, &str),
+        column: &str,
+    ) -> Result<Option<Vec<u8>>> {
+        for pair in &self.pairs {
+            let directory = pair.database.directory();
+            if let Some(aside) = copies.iter().find(|aside| aside.directory == directory)
+                && pair.database.contents(&pair.dump)?.contains_key(table)
+            {
+                return pair.database.value(&aside.copy, table, which, column);
+            }
+        }
+        Ok(None)
     }
 
     pub(crate) fn any_in_place(&self) -> bool {

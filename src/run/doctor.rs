@@ -4,6 +4,7 @@ use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 
 use super::Job;
+use super::drill::{Standing, Verdict, drills, standing};
 use super::open::{Reach, open_repo};
 use super::{recover, staging};
 use crate::database;
@@ -41,6 +42,7 @@ pub fn examine(job: &Job, cx: &Cx) -> Vec<Finding> {
     let mut findings = vec![root(job), movable(job)];
     findings.extend(half_done(job));
     findings.extend(unfinished(job));
+    findings.push(proven(job));
     for spec in &job.databases {
         let database = database::open(spec);
         let begun = database.begin(&no_previous, cx).map(|_feed| "a consistent dump can begin".to_owned());
@@ -119,6 +121,31 @@ fn half_done(job: &Job) -> Option<Finding> {
                 .to_owned(),
         ),
     })
+}
+
+/// When a restore was last proven to work.
+fn proven(job: &Job) -> Finding {
+    let what = "last proven restore";
+    let all = match drills(job) {
+        Ok(all) => all,
+        Err(error) => return finding(what, Err(error)),
+    };
+    let newest = standing(&all).into_values().max_by_key(|standing| standing.at);
+    let (health, text) = match newest {
+        None => (Health::Warning, "no snapshot was ever drilled".to_owned()),
+        Some(Standing { verdict: Verdict::Failed, at }) => {
+            (Health::Bad, format!("the last drill, of {}, failed", job.local(at)))
+        }
+        Some(Standing { verdict: Verdict::InPart, at }) => {
+            (Health::Good, format!("{}, of a part of its snapshot", job.local(at)))
+        }
+        Some(Standing { verdict: Verdict::Proven, at }) => (Health::Good, job.local(at)),
+    };
+    let remedy = match health {
+        Health::Good => None,
+        _ => Some("`lifeboat drill` restores the latest snapshot beside the site and looks at it".to_owned()),
+    };
+    Finding { what: what.to_owned(), health, text, remedy }
 }
 
 /// What a restore without a journal left beside the site: half fetched files, or the former ones if it came to the swap.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::drill::{drills, newest_proven};
 use super::scope::Run;
 use super::{Job, Opened, claim_site, open, recover};
 use crate::error::Result;
@@ -116,6 +117,10 @@ fn shrunk(verdicts: &[(Snapshot, Verdict)], saved: &Snapshot) -> Option<(u64, u6
 
 fn verdicts(repo: &Repo, job: &Job) -> Result<Vec<(Snapshot, Verdict)>> {
     let snapshots = repo.snapshots()?;
+    let drills = drills(job)?;
+    let complete = snapshots.iter().filter(|snapshot| snapshot.site == job.site.name && snapshot.complete);
+    let complete: Vec<_> = complete.map(|snapshot| (snapshot.id.as_str(), snapshot.time)).collect();
+    let proven = newest_proven(&drills, &complete);
     let candidates: Vec<Candidate> = snapshots
         .iter()
         .map(|snapshot| Candidate {
@@ -124,6 +129,7 @@ fn verdicts(repo: &Repo, job: &Job) -> Result<Vec<(Snapshot, Verdict)>> {
             site: snapshot.site.clone(),
             complete: snapshot.complete,
             tags: snapshot.tags.clone(),
+            newest_proven: proven == Some(&snapshot.id),
         })
         .collect();
     let mut judged = decide(&candidates, &job.retention, &job.site.name, Timestamp::now());

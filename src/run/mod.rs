@@ -8,6 +8,7 @@ mod choose;
 mod copies;
 mod databases;
 mod doctor;
+mod drill;
 mod former;
 mod hooks;
 pub mod job;
@@ -32,6 +33,9 @@ pub use backup::{BackupRequest, backup};
 pub use choose::snapshot as choose;
 use databases::begin_all;
 pub use doctor::{Finding, Health, examine};
+pub use drill::{
+    Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, standing,
+};
 pub use former::{Former, discard_former, former};
 pub use job::Job;
 pub use maintenance::{ForgetRequest, Forgotten, check, forget};

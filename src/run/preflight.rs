@@ -134,7 +134,7 @@ pub(crate) fn find(
 }
 
 /// Damage in the repository is found before the site is touched, and named.
-fn whole(repo: &Repo, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
+pub(crate) fn whole(repo: &Repo, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
     let report = repo.verify(snapshot, cx)?;
     let Some(damage) = report.damages.first() else { return Ok(()) };
     let path = damage.affects.values().flat_map(|affected| &affected.paths).next();

@@ -196,6 +196,11 @@ impl<'a> Work<'a> {
         Some(kept.0)
     }
 
+    /// What was announced of databases, with what became of it.
+    pub(crate) fn asides(&self) -> Vec<Aside> {
+        self.journal().databases
+    }
+
     pub(crate) fn copies(&self) -> Vec<SideCopy> {
         self.journal().databases.into_iter().map(|Aside { copy, .. }| copy).collect()
     }

@@ -45,6 +45,8 @@ pub struct Candidate {
     /// Everything that was asked for is in it.
     pub complete: bool,
     pub tags: Vec<String>,
+    /// The newest one that a drill has proven to come back.
+    pub newest_proven: bool,
 }
 
 /// What happens to one snapshot, and why.
@@ -59,7 +61,8 @@ pub struct Verdict {
 ///
 /// Only complete snapshots of this site count. The newest complete one is kept whatever the policy says. One from the future
 /// was made by a wrong clock: it is kept and counts for nothing, or it would push out every snapshot made since. Safety
-/// snapshots have a time of their own, take nobody's place, and never go while they are all that a site has.
+/// snapshots have a time of their own, take nobody's place, and never go while they are all that a site has. The newest one
+/// that a drill has proven stays, however old it is.
 pub fn decide(snapshots: &[Candidate], policy: &Retention, site: &str, now: Timestamp) -> Vec<Verdict> {
     let mut sorted: Vec<_> = snapshots.iter().collect();
     sorted.sort_by(|one, other| (other.time, &other.id).cmp(&(one.time, &one.id)));
@@ -82,6 +85,9 @@ pub fn decide(snapshots: &[Candidate], policy: &Retention, site: &str, now: Time
             (true, format!("belongs to {}", snapshot.site))
         } else if let Some(tag) = pin(snapshot) {
             (true, format!("is tagged {tag}"))
+        } else if snapshot.newest_proven {
+            rank += u32::from(snapshot.complete && snapshot.time <= now && !is_safety(snapshot));
+            (true, "the newest that a drill has proven".to_owned())
         } else if snapshot.time > now {
             (true, "its time is in the future: a clock was or is wrong".to_owned())
         } else if is_safety(snapshot) {

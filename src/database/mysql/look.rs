@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::fault::During;
 use super::link::Link;
-use super::names::{beside, is_ours, literal};
+use super::names::{beside, is_ours, literal, qualified, quote};
 use super::place::{Place, drop_schema};
 use super::preflight::PROBE;
 use super::record::Record;
-use super::row::text;
+use super::row::{bytes, text};
 use super::{aside, fit, server};
 use crate::database::{Means, MysqlSpec, SideCopy};
 use crate::error::{Error, Result};
@@ -68,4 +68,23 @@ fn of_schema(link: &mut Link, schema: &str) -> Result<BTreeSet<String>> {
         ))
         .during(format!("list the tables of schema {schema:?}"))?;
     Ok(rows.iter().map(|row| text(row, 0)).filter(|name| !is_ours(name)).collect())
+}
+
+pub(super) fn value(
+    spec: &MysqlSpec,
+    schema: &str,
+    table: &str,
+    (key, is): (&str, &str),
+    column: &str,
+) -> Result<Option<Vec<u8>>> {
+    let mut link = Link::open(spec, None)?;
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {}={} LIMIT 1",
+        quote(column),
+        qualified(schema, table),
+        quote(key),
+        literal(is)
+    );
+    let row = link.first(sql).during(format!("read {column} of table {table:?}"))?;
+    Ok(row.and_then(|row| bytes(&row, 0).map(<[u8]>::to_vec)))
 }

@@ -118,6 +118,16 @@ impl Database for Mysql {
         }
     }
 
+    fn value(
+        &self,
+        copy: &SideCopy,
+        table: &str,
+        which: (&str, &str),
+        column: &str,
+    ) -> Result<Option<Vec<u8>>> {
+        look::value(&self.spec, &copy.side, table, which, column)
+    }
+
     fn rewrite(&self, copy: &SideCopy, rule: &Rewrite<'_>, cx: &Cx) -> Result<u64> {
         if copy.means == Means::InPlace {
             return Err(Error::usage("names cannot be changed in a database that is replaced in place"));

@@ -16,6 +16,7 @@ fn snapshot(id: &str, time: i64, complete: bool, site: &str, tags: &[&str]) -> C
         site: site.to_owned(),
         complete,
         tags,
+        newest_proven: false,
     }
 }
 
@@ -159,4 +160,23 @@ proptest! {
         let left: Vec<_> = all.iter().filter(|one| kept(&verdicts).contains(&one.id.as_str())).cloned().collect();
         prop_assert_eq!(kept(&decide(&left, &policy, "shop", NOW)).len(), left.len());
     }
+}
+
+/// A month of snapshots that nobody drilled must not push out the one that is known to come back.
+#[test]
+fn the_newest_proven_one_stays_and_takes_its_place() {
+    let all: Vec<_> = (1..=6).map(|time| snapshot(&time.to_string(), time, true, "shop", &[])).collect();
+    let stay = |proven: &str, last: u32| -> Vec<String> {
+        let mut all = all.clone();
+        for candidate in &mut all {
+            candidate.newest_proven = candidate.id == proven;
+        }
+        let verdicts = decide(&all, &Retention::last(Some(last)), "shop", NOW);
+        kept(&verdicts).into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(stay("none", 2), ["6", "5"]);
+    assert_eq!(stay("2", 2), ["6", "5", "2"]);
+    // Among those that are kept anyhow it takes no place of another.
+    assert_eq!(stay("5", 2), ["6", "5"]);
+    assert_eq!(stay("6", 1), ["6"]);
 }

@@ -1,0 +1,146 @@
+//! What one drill restores: which snapshot, which part of its files, and what its databases are loaded into.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::super::databases::Databases;
+use super::super::journal::{Files, Journal};
+use super::super::pace::Pace;
+use super::super::restore::{stamp, token};
+use super::super::work::Work;
+use super::super::{Estimate, Job, choose, parts::Parts, preflight};
+use super::DrillRequest;
+use super::inspect;
+use super::record::{Drill, Failure, drills, next_part};
+use crate::error::{Error, Result};
+use crate::event::Cx;
+use crate::repo::{ChangeKind, Fetched, Manifest, Node, Reader, Repo, Snapshot};
+
+/// However small the budget: a drill that restores nothing proves nothing.
+const MOST_PARTS: u64 = 1000;
+
+pub(super) struct Plan<'a> {
+    job: &'a Job,
+    snapshot: Snapshot,
+    manifest: Manifest,
+    reader: Reader,
+    databases: Databases,
+    /// The site's root in the snapshot.
+    root: Node,
+    slice: Slice,
+    bytes: u64,
+}
+
+/// One part of all files: which, is decided by their names, so that it is the same in every snapshot.
+#[derive(Clone, Copy)]
+struct Slice {
+    part: u32,
+    parts: u32,
+}
+
+impl Slice {
+    fn holds(self, path: &Path) -> bool {
+        let hash = blake3::hash(path.as_os_str().as_encoded_bytes());
+        let number =
+            hash.as_bytes().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        number % u64::from(self.parts) == u64::from(self.part - 1)
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// Chooses; nothing is read but the index and directories.
+    pub(super) fn make(job: &'a Job, request: &DrillRequest, repo: &Repo, cx: &Cx) -> Result<Self> {
+        let snapshot = choose::snapshot(repo, &request.wanted, job, cx)?;
+        let reader = repo.reader()?;
+        let manifest = reader.manifest(&snapshot)?.unwrap_or_default();
+        let saved =
+            if manifest.root.is_empty() { job.site.root.clone() } else { PathBuf::from(&manifest.root) };
+        let root = reader.node(&snapshot, &saved)?;
+        let bytes = reader.size_below(&root, &|_, _| true)?;
+        let parts = parts(request, bytes, Pace::of(job));
+        let slice = Slice { part: next_part(&drills(job)?, parts), parts };
+        if parts > 1 {
+            cx.note(format!("part {} of {parts}: all files are restored once in {parts} drills", slice.part));
+        }
+        let databases = Databases::find(job, &manifest, (&reader, &snapshot), &Parts::default())?;
+        Ok(Self { job, snapshot, manifest, reader, databases, root, slice, bytes })
+    }
+
+    /// Of a drill that begins now.
+    pub(super) fn begin(&self) -> Drill {
+        Drill {
+            begun: Timestamp::now(),
+            ended: None,
+            snapshot: self.snapshot.id.clone(),
+            time: self.snapshot.time,
+            part: self.slice.part,
+            parts: self.slice.parts,
+            files: 0,
+            bytes: 0,
+            rows: 0,
+            seconds: 0.0,
+            server: None,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Everything that the snapshot refers to is there, and there is room and right to restore it.
+    pub(super) fn preflight(&mut self, repo: &Repo, cx: &Cx) -> Result<()> {
+        if let Some(beside) = self.job.site.root.parent() {
+            preflight::space(beside, self.bytes / u64::from(self.slice.parts))?;
+        }
+        self.databases.preflight_beside(self.job, cx)?;
+        preflight::whole(repo, &self.snapshot, cx)
+    }
+
+    /// All that a drill makes, so that a killed one is cleared away by whatever runs next.
+    pub(super) fn journal(&self) -> Result<Journal> {
+        let mut journal = Journal::new(token(), Timestamp::now());
+        journal.snapshot = Some(self.snapshot.id.clone());
+        journal.files = Some(Files::beside(&self.job.site.root, &journal.token, &stamp(), Vec::new())?);
+        journal.databases = self.databases.announce(&journal.token)?;
+        Ok(journal)
+    }
+
+    /// From the storage alone, every blob compared with its hash; then looked at once more, as it lies there.
+    pub(super) fn fetch(&self, tree: &Path, cx: &Cx) -> Result<Fetched> {
+        let slice = self.slice;
+        let wanted = |path: &Path, is_dir: bool| is_dir || slice.holds(path);
+        let fetched = self.reader.fetch(&self.root, (tree, None), &wanted, cx)?;
+        let covers = |path: &Path| slice.holds(path);
+        let changes = self.reader.diff_live((tree, &[]), &self.root, &covers, cx)?;
+        let tree_id = self.root.subtree.unwrap_or_default();
+        for change in changes.changes.iter().filter(|change| change.kind != ChangeKind::Metadata) {
+            // A socket is not restored: it belongs to a process.
+            let is_file = self.reader.find(tree_id, &change.path)?.is_none_or(|node| node.is_file());
+            if is_file {
+                let text = format!("{} is not there as the snapshot has it", change.path.display());
+                return Err(Error::failed(text));
+            }
+        }
+        Ok(fetched)
+    }
+
+    pub(super) fn load(&self, work: &Work<'_>, cx: &Cx) -> Result<()> {
+        work.load(&self.databases, cx)
+    }
+
+    /// What the site itself needs to run.
+    pub(super) fn inspect(&self, work: &Work<'_>, cx: &Cx) -> Result<Vec<Failure>> {
+        inspect::wordpress(&self.reader, &self.root, &self.databases, &work.asides(), cx)
+    }
+
+    pub(super) fn whole_site(&self) -> Estimate {
+        let rows = self.manifest.databases.iter().map(|dump| dump.rows).sum();
+        Pace::of(self.job).estimate(self.bytes, rows)
+    }
+}
+
+/// In how many parts the files are restored.
+fn parts(request: &DrillRequest, bytes: u64, pace: Pace) -> u32 {
+    let by_time = request.max_seconds.map(|seconds| pace.bytes_in(seconds));
+    let most = [request.max_bytes, by_time].into_iter().flatten().min();
+    let needed = most.map_or(1, |most| bytes.div_ceil(most.max(1)).clamp(1, MOST_PARTS));
+    request.parts.max(u32::try_from(needed).unwrap_or(u32::MAX)).max(1)
+}

@@ -1,0 +1,184 @@
+//! What drills have proven, remembered with the site's state: which snapshots came back, when, and how much of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::super::Job;
+use crate::error::{Context, Result};
+use crate::sys::fs::write_atomic;
+
+const FILE: &str = "drills.json";
+
+/// Older ones say nothing that the newer ones do not.
+const KEEP: usize = 200;
+
+/// One drill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drill {
+    pub begun: Timestamp,
+    /// Left out: it was killed, or is still at work.
+    pub ended: Option<Timestamp>,
+    pub snapshot: String,
+    /// Of the snapshot.
+    pub time: Timestamp,
+    /// Which part of the files was restored, from 1.
+    pub part: u32,
+    pub parts: u32,
+    pub files: u64,
+    pub bytes: u64,
+    pub rows: u64,
+    pub seconds: f64,
+    /// On what else than the site's own servers databases were loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    pub failures: Vec<Failure>,
+}
+
+/// Something that did not come back as it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub what: String,
+    pub why: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// All of it came back.
+    Proven,
+    /// What was tried came back; not all of it was tried yet.
+    InPart,
+    /// The last drill of it found something wrong.
+    Failed,
+}
+
+/// What drills say of one snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    pub verdict: Verdict,
+    /// Of the last drill.
+    pub at: Timestamp,
+}
+
+impl Drill {
+    pub(super) fn finish(&mut self, now: Timestamp) {
+        self.ended = Some(now);
+    }
+
+    fn passed(&self) -> bool {
+        self.ended.is_some() && self.failures.is_empty()
+    }
+}
+
+/// All that are remembered, oldest first.
+pub fn drills(job: &Job) -> Result<Vec<Drill>> {
+    let path = job.state.join(FILE);
+    match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        text => serde_json::from_slice(&text?).with_context(|| format!("read {}", path.display())),
+    }
+}
+
+/// Adds it, or takes the place of what was written when it began.
+pub(super) fn store(job: &Job, drill: &Drill) -> Result<()> {
+    let mut all = drills(job)?;
+    all.retain(|other| other.begun != drill.begun);
+    all.push(drill.clone());
+    let old = all.len().saturating_sub(KEEP);
+    all.drain(..old);
+    write_atomic(&job.state.join(FILE), &serde_json::to_vec_pretty(&all)?, 0o600)
+}
+
+/// Which part is next: the one behind that of the last drill that came to its end with as many parts.
+pub(super) fn next_part(all: &[Drill], parts: u32) -> u32 {
+    let last = all.iter().rev().find(|drill| drill.parts == parts && drill.passed());
+    last.map_or(1, |drill| drill.part % parts + 1)
+}
+
+/// By the snapshots' whole ids.
+pub fn standing(all: &[Drill]) -> BTreeMap<String, Standing> {
+    let mut found = BTreeMap::new();
+    for drill in all {
+        let Some(at) = drill.ended else { continue };
+        let verdict = if !drill.passed() {
+            Verdict::Failed
+        } else if is_covered(all, drill) {
+            Verdict::Proven
+        } else {
+            Verdict::InPart
+        };
+        found.insert(drill.snapshot.clone(), Standing { verdict, at });
+    }
+    found
+}
+
+/// Whether this drill and those before it, since one that did not pass, restored every part of its snapshot.
+fn is_covered(all: &[Drill], last: &Drill) -> bool {
+    let of_snapshot = all.iter().filter(|drill| drill.snapshot == last.snapshot && drill.begun <= last.begun);
+    let good: Vec<_> =
+        of_snapshot.rev().filter(|drill| drill.ended.is_some()).take_while(|drill| drill.passed()).collect();
+    let parts = good.iter().filter(|drill| drill.parts == last.parts).map(|drill| drill.part);
+    parts.collect::<BTreeSet<_>>().len() == last.parts as usize || good.iter().any(|drill| drill.parts == 1)
+}
+
+/// The id of the newest snapshot of all these that drills have proven; else of the newest that came back in part.
+pub(crate) fn newest_proven<'a>(all: &[Drill], snapshots: &[(&'a str, Timestamp)]) -> Option<&'a str> {
+    let standing = standing(all);
+    let newest = |verdict: Verdict| {
+        let is = |id: &str| standing.get(id).is_some_and(|standing| standing.verdict == verdict);
+        snapshots.iter().filter(|(id, _)| is(id)).max_by_key(|(_, time)| *time).map(|(id, _)| *id)
+    };
+    newest(Verdict::Proven).or_else(|| newest(Verdict::InPart))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drill(begun: i64, snapshot: &str, (part, parts): (u32, u32), ended: bool, good: bool) -> Drill {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let failure = || Failure { what: "files".into(), why: "damaged".into() };
+        Drill {
+            begun: at(begun),
+            ended: ended.then(|| at(begun + 1)),
+            snapshot: snapshot.into(),
+            time: at(0),
+            part,
+            parts,
+            files: 0,
+            bytes: 0,
+            rows: 0,
+            seconds: 0.0,
+            server: None,
+            failures: (!good).then(failure).into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_proven_by_all_its_parts_and_by_nothing_less() {
+        let mut all = vec![drill(1, "a", (1, 2), true, true)];
+        let verdict = |all: &[Drill]| standing(all)["a"].verdict;
+        assert_eq!(verdict(&all), Verdict::InPart);
+        assert_eq!(next_part(&all, 2), 2);
+        assert_eq!(next_part(&all, 3), 1);
+        // Killed in the second part: that is tried again.
+        all.push(drill(2, "a", (2, 2), false, true));
+        assert_eq!((verdict(&all), next_part(&all, 2)), (Verdict::InPart, 2));
+        all.push(drill(3, "a", (2, 2), true, false));
+        assert_eq!((verdict(&all), next_part(&all, 2)), (Verdict::Failed, 2));
+        // What came back before a failure was before it.
+        all.push(drill(4, "a", (2, 2), true, true));
+        assert_eq!((verdict(&all), next_part(&all, 2)), (Verdict::InPart, 1));
+        all.push(drill(5, "a", (1, 2), true, true));
+        assert_eq!(verdict(&all), Verdict::Proven);
+        all.push(drill(6, "b", (1, 1), true, true));
+        assert_eq!(standing(&all)["b"].verdict, Verdict::Proven);
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let snapshots = [("a", at(10)), ("b", at(5)), ("c", at(20))];
+        assert_eq!(newest_proven(&all, &snapshots), Some("a"));
+        assert_eq!(newest_proven(&all[..2], &snapshots), Some("a"));
+        assert_eq!(newest_proven(&all[..0], &snapshots), None);
+    }
+}
