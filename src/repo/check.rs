@@ -97,17 +97,22 @@ impl Repo {
         if !report.damages.iter().any(|damage| damage.kind == DamageKind::Index) {
             let snapshots = self.snapshots()?;
             report.snapshots = snapshots.len() as u64;
-            self.check_trees(&snapshots, &bad, &mut report, cx)?;
+            check_trees(self.reader()?, &snapshots, (&bad, &mut report), cx)?;
         }
         Ok(report)
     }
 
     /// Is everything this snapshot refers to in the index, and every pack it needs there with its right size?
     pub fn verify(&self, snapshot: &Snapshot, cx: &Cx) -> Result<CheckReport> {
+        self.verify_by(self.reader()?, snapshot, cx)
+    }
+
+    /// The same by a reader that goes on to restore it: directories are read once for both.
+    pub fn verify_by(&self, reader: Reader, snapshot: &Snapshot, cx: &Cx) -> Result<CheckReport> {
         let mut report = CheckReport::default();
         self.check_packs(&mut report)?;
         let bad: HashSet<Id> = report.damages.iter().filter_map(|damage| damage.id).collect();
-        self.check_trees(std::slice::from_ref(snapshot), &bad, &mut report, cx)?;
+        check_trees(reader, std::slice::from_ref(snapshot), (&bad, &mut report), cx)?;
         // Damage that this snapshot does not touch is the check's to tell.
         report.damages.retain(|damage| !damage.affects.is_empty());
         report.snapshots = 1;
@@ -193,21 +198,20 @@ impl Repo {
         report.bytes_read += done;
         Ok(())
     }
+}
 
-    fn check_trees(
-        &self,
-        snapshots: &[Snapshot],
-        bad: &HashSet<Id>,
-        report: &mut CheckReport,
-        cx: &Cx,
-    ) -> Result<()> {
-        let mut walk = References { reader: self.reader()?, bad, seen: HashSet::new(), report };
-        for snapshot in snapshots {
-            cx.go_on()?;
-            walk.snapshot(snapshot, cx)?;
-        }
-        Ok(())
+fn check_trees(
+    reader: Reader,
+    snapshots: &[Snapshot],
+    (bad, report): (&HashSet<Id>, &mut CheckReport),
+    cx: &Cx,
+) -> Result<()> {
+    let mut walk = References { reader, bad, seen: HashSet::new(), report };
+    for snapshot in snapshots {
+        cx.go_on()?;
+        walk.snapshot(snapshot, cx)?;
     }
+    Ok(())
 }
 
 /// Follows what snapshots refer to; a tree that several of them share is walked once if nothing in it is damaged.

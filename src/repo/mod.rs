@@ -26,6 +26,7 @@ mod repair;
 mod seal;
 mod snapshot;
 mod source;
+mod trees;
 mod walk;
 
 pub use access::{Medium, Place};
@@ -52,7 +53,7 @@ use nix::errno::Errno;
 use rustic_core::repofile::MasterKey;
 use rustic_core::{
     ConfigOptions, Credentials, FileType, OpenStatus, ReadBackend, Repository, RepositoryBackends,
-    RepositoryOptions, RusticError,
+    RepositoryOptions, RusticError, WriteBackend,
 };
 
 use self::access::Access;
@@ -61,6 +62,7 @@ use self::gate::Gate;
 use self::lock::Locks;
 use self::progress::Bars;
 use self::seal::Seal;
+use self::trees::Trees;
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Cx;
 use crate::sys::secret::Secret;
@@ -106,7 +108,7 @@ impl Repo {
                 ));
         }
         vacant(&files, &spec.key_file)?;
-        let engine = connect(&files.backend, cx)?
+        let engine = connect(Arc::clone(&files.backend) as Arc<_>, cx)?
             .init(&Credentials::password(password.reveal()), &key::key_options(), &ConfigOptions::default())
             .map_err(engine_error)
             .with_context(|| format!("create a repository in {}", directory.display()))?;
@@ -138,8 +140,10 @@ impl Repo {
                 )));
             }
         };
-        let engine =
-            connect(&files.backend, cx)?.open(&credentials).map_err(opening_error).with_context(opening)?;
+        let engine = connect(Arc::clone(&files.backend) as Arc<_>, cx)?
+            .open(&credentials)
+            .map_err(opening_error)
+            .with_context(opening)?;
         if known.is_none() {
             key::store_master(&spec.key_file, &engine.key())?;
         }
@@ -176,9 +180,16 @@ impl Repo {
 
     /// A fresh engine on the same files: what it reads is what the storage has now.
     fn engine(&self) -> Result<Repository<OpenStatus>> {
-        connect(&self.backend, &self.cx)?
-            .open(&Credentials::Masterkey(self.master.clone()))
-            .map_err(engine_error)
+        self.engine_on(Arc::clone(&self.backend) as Arc<_>)
+    }
+
+    /// The same that remembers directories, for as long as it is read with.
+    fn reading_engine(&self) -> Result<Repository<OpenStatus>> {
+        self.engine_on(Arc::new(Trees::of(&self.backend)))
+    }
+
+    fn engine_on(&self, files: Arc<dyn WriteBackend>) -> Result<Repository<OpenStatus>> {
+        connect(files, &self.cx)?.open(&Credentials::Masterkey(self.master.clone())).map_err(engine_error)
     }
 }
 
@@ -224,8 +235,8 @@ impl Files {
     }
 }
 
-fn connect(backend: &Arc<Directory>, cx: &Cx) -> Result<Repository<()>> {
-    let backends = RepositoryBackends::new(Arc::clone(backend) as Arc<_>, None);
+fn connect(files: Arc<dyn WriteBackend>, cx: &Cx) -> Result<Repository<()>> {
+    let backends = RepositoryBackends::new(files, None);
     // A cache of what lies on a mounted directory would only fill the node's disk.
     let options = RepositoryOptions::default().no_cache(true);
     Repository::new_with_progress(&options, &backends, Bars(cx.clone())).map_err(engine_error)

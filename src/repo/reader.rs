@@ -31,8 +31,12 @@ pub struct Reader {
 impl Repo {
     /// Reads the index; what it says is what the storage has now.
     pub fn reader(&self) -> Result<Reader> {
-        let engine =
-            self.engine()?.to_indexed().map_err(engine_error).context("read the index").remedy(REPAIR)?;
+        let engine = self
+            .reading_engine()?
+            .to_indexed()
+            .map_err(engine_error)
+            .context("read the index")
+            .remedy(REPAIR)?;
         Ok(Reader { engine: Arc::new(engine) })
     }
 }

@@ -34,7 +34,7 @@ impl<'a> Plan<'a> {
     /// Chooses the snapshot, proves that all of it can be read, and that there is room and right to put it in place.
     pub(crate) fn make(job: &'a Job, request: &RestoreRequest<'_>, repo: &Repo, cx: &Cx) -> Result<Self> {
         let (snapshot, reader, manifest) = find(repo, request, job, cx)?;
-        whole(repo, &snapshot, cx)?;
+        whole(repo, &reader, &snapshot, cx)?;
         let Target::InPlace { files, databases } = request.target else {
             return Err(Error::failed("a plan is for a restore in place"));
         };
@@ -134,8 +134,8 @@ pub(crate) fn find(
 }
 
 /// Damage in the repository is found before the site is touched, and named.
-pub(crate) fn whole(repo: &Repo, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
-    let report = repo.verify(snapshot, cx)?;
+pub(crate) fn whole(repo: &Repo, reader: &Reader, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
+    let report = repo.verify_by(reader.clone(), snapshot, cx)?;
     let Some(damage) = report.damages.first() else { return Ok(()) };
     let path = damage.affects.values().flat_map(|affected| &affected.paths).next();
     let path = path.map(|path| format!(", needed for {}", path.display())).unwrap_or_default();

@@ -13,9 +13,9 @@ use super::super::{Estimate, Job, choose, parts::Parts, preflight};
 use super::DrillRequest;
 use super::inspect;
 use super::record::{Drill, Failure, drills, next_part};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::event::Cx;
-use crate::repo::{ChangeKind, Fetched, Manifest, Node, Reader, Repo, Snapshot};
+use crate::repo::{ChangeKind, Fetched, Manifest, Node, Reader, Repo, Snapshot, VIRTUAL};
 
 /// However small the budget: a drill that restores nothing proves nothing.
 const MOST_PARTS: u64 = 1000;
@@ -91,7 +91,7 @@ impl<'a> Plan<'a> {
             preflight::space(beside, self.bytes / u64::from(self.slice.parts))?;
         }
         self.databases.preflight_beside(self.job, cx)?;
-        preflight::whole(repo, &self.snapshot, cx)
+        preflight::whole(repo, &self.reader, &self.snapshot, cx)
     }
 
     /// All that a drill makes, so that a killed one is cleared away by whatever runs next.
@@ -123,7 +123,24 @@ impl<'a> Plan<'a> {
     }
 
     pub(super) fn load(&self, work: &Work<'_>, cx: &Cx) -> Result<()> {
-        work.load(&self.databases, cx)
+        work.load(&self.databases, cx)?;
+        self.read_the_rest(cx)
+    }
+
+    /// What a restore does not need, but whoever has only stock tools does.
+    fn read_the_rest(&self, cx: &Cx) -> Result<()> {
+        let beside = Path::new(VIRTUAL);
+        let Some(node) = self.reader.find(self.snapshot.tree, beside)? else { return Ok(()) };
+        for item in self.reader.below(&node)? {
+            cx.go_on()?;
+            let (path, node) = item?;
+            // Rows were read to load them.
+            if node.is_file() && !path.iter().any(|part| part == "data") {
+                let what = || format!("read {}", beside.join(&path).display());
+                self.reader.write(&node, &mut std::io::sink()).with_context(what)?;
+            }
+        }
+        Ok(())
     }
 
     /// What the site itself needs to run.

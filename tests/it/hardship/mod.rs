@@ -1,6 +1,7 @@
 //! What goes wrong, made to go wrong: steps that fail, processes that die, storages that rot, others in the way.
 
 mod damage;
+mod drill;
 mod exit_codes;
 mod faults;
 mod kill;
