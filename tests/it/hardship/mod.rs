@@ -8,6 +8,7 @@ mod kill;
 mod links;
 mod locks;
 mod postgres;
+mod power;
 mod rotation;
 mod secrets;
 mod together;
