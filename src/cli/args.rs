@@ -230,7 +230,7 @@ pub(super) struct Check {
     /// Read all stored data and compare it with its hashes
     #[arg(long, conflicts_with = "read_data_subset")]
     pub(super) read_data: bool,
-    /// Read about this share of it, chosen at random
+    /// Read about this share of it, and the next share at the next check, until everything was read
     #[arg(long, value_name = "N%", value_parser = percent)]
     pub(super) read_data_subset: Option<f64>,
     /// Set damaged files aside and rebuild the index; the next backup stores anew what the site still has

@@ -19,7 +19,7 @@ pub(super) fn drill(session: &Session<'_>, args: &Drill) -> Done {
     let job = session.config()?.job_to_restore().map(|job| session.patient(job))?;
     let request = DrillRequest {
         wanted: Wanted::parse(&args.at, jiff::Timestamp::now(), &job.zone)?,
-        parts: args.sample.map_or(1, parts),
+        parts: args.sample.map_or(1, run::parts),
         max_bytes: args.max_bytes.map(|mebibytes| mebibytes << 20),
         max_seconds: args.max_minutes.map(|minutes| minutes * 60),
     };
@@ -58,10 +58,4 @@ pub(super) fn drill(session: &Session<'_>, args: &Drill) -> Done {
         let guess = if done.whole_site.measured { "" } else { ", a guess" };
         writeln!(out, "a restore of the whole site takes about {}{guess}", duration(done.whole_site.seconds))
     })
-}
-
-/// How many drills it takes to restore everything once.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between 1 and 100,000
-fn parts(percent: f64) -> u32 {
-    (100.0 / percent).ceil().clamp(1.0, 100_000.0) as u32
 }

@@ -1,15 +1,13 @@
 //! `lifeboat forget` and `lifeboat check`.
 
-use serde::Serialize;
-
 use super::args::{Check, Forget};
 use super::browse::name;
 use super::output::{bytes, count, table};
 use super::{Done, SUCCESS, Session};
 use crate::error::{Error, Kind};
 use crate::event::{Outcome, RunKind};
-use crate::repo::{CheckReport, CheckSpec, DamageKind, ReadData};
-use crate::run::{self, ForgetRequest, Forgotten};
+use crate::repo::{CheckReport, DamageKind};
+use crate::run::{self, CheckRequest, Checked, ForgetRequest, Forgotten, Job, Reading, Walk};
 
 pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
     let job = session.any_job()?;
@@ -55,20 +53,25 @@ fn summary(done: &Forgotten, dry_run: bool) -> String {
 pub(super) fn check(session: &Session<'_>, args: &Check) -> Done {
     let job = session.repository_job()?;
     let read = match (args.read_data, args.read_data_subset) {
-        (true, _) => ReadData::All,
-        (false, Some(percent)) => ReadData::Percent(percent),
-        (false, None) => ReadData::None,
+        (true, _) => Reading::Everything,
+        (false, Some(percent)) => Reading::Share(percent),
+        (false, None) => Reading::Nothing,
     };
+    let request = CheckRequest { read, repair: args.repair };
     let cx = session.cx();
     let (result, state) = run::execute(RunKind::Check, &job, "manual", &cx, || {
-        run::check(&job, &CheckSpec { read }, args.repair, &cx).map(|done| (done, None))
+        run::check(&job, request, &cx).map(|done| (done, None))
     });
-    let (report, moved) = result?;
+    let done = result?;
+    let Checked { report, walk, moved } = &done;
     let ended = state.outcome.map_or(SUCCESS, Outcome::exit_code);
     let code = if report.damages.is_empty() { ended } else { Kind::Failed.exit_code() };
-    session.output.result(code, &Document { report: &report, moved: &moved }, |out| {
-        describe(&report, out)?;
-        for file in &moved {
+    session.output.result(code, &done, |out| {
+        describe(report, out)?;
+        if let Some(walk) = walk {
+            describe_walk(walk, &job, out)?;
+        }
+        for file in moved {
             writeln!(out, "set aside as damaged/{}", file.replace('/', "-"))?;
         }
         if !moved.is_empty() {
@@ -80,10 +83,16 @@ pub(super) fn check(session: &Session<'_>, args: &Check) -> Done {
     })
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    report: &'a CheckReport,
-    moved: &'a [String],
+fn describe_walk(walk: &Walk, job: &Job, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    write!(
+        out,
+        "this was part {} of {}: everything is read once in {} checks",
+        walk.part, walk.parts, walk.parts
+    )?;
+    match walk.all_read {
+        Some(time) => writeln!(out, "; all of it was read by {}", job.local(time)),
+        None => writeln!(out),
+    }
 }
 
 fn describe(report: &CheckReport, out: &mut dyn std::io::Write) -> std::io::Result<()> {

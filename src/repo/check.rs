@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use rand::seq::SliceRandom;
 use rustic_core::repofile::{IndexFile, Node};
 use rustic_core::{FileType, Id, ReadBackend, TreeId};
 use serde::Serialize;
@@ -20,20 +19,38 @@ use crate::event::{Cx, Unit};
 const NAMED: usize = 20;
 
 /// How deep a check looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckSpec {
     pub read: ReadData,
 }
 
 /// How much of the stored data is read and hashed.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReadData {
     /// Lists, sizes, indexes, snapshots and trees only.
     #[default]
     None,
-    /// About this share of all packs, chosen at random.
-    Percent(f64),
+    /// One of equal parts.
+    Part(Part),
     All,
+}
+
+/// Some of all packs: those whose ids lie in one of equal ranges. An id is a hash, so that the parts are alike in size, and a
+/// pack is in the same part for as long as it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// From 1.
+    pub part: u32,
+    pub parts: u32,
+}
+
+impl Part {
+    fn holds(self, pack: &Id) -> bool {
+        let digits = &pack.to_hex();
+        let number = u64::from_str_radix(&digits.as_str()[..16], 16).unwrap_or_default();
+        let range = (u128::from(number) * u128::from(self.parts)) >> 64;
+        range + 1 == u128::from(self.part)
+    }
 }
 
 /// What a check found; no damages means that everything looked at is as it was written.
@@ -168,20 +185,14 @@ impl Repo {
         report: &mut CheckReport,
         cx: &Cx,
     ) -> Result<()> {
-        let all: u64 = packs.iter().map(|(_, size)| u64::from(*size)).sum();
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        // a share of it
-        let budget = match read {
+        match read {
             ReadData::None => return Ok(()),
-            ReadData::All => all,
-            ReadData::Percent(percent) => (all as f64 * percent.clamp(0.0, 100.0) / 100.0).ceil() as u64,
-        };
-        packs.shuffle(&mut rand::rng());
+            ReadData::All => {}
+            ReadData::Part(part) => packs.retain(|(id, _)| part.holds(id)),
+        }
+        let all: u64 = packs.iter().map(|(_, size)| u64::from(*size)).sum();
         let mut done = 0;
         for (id, size) in packs {
-            if done >= budget {
-                break;
-            }
             cx.go_on()?;
             let data = self.backend.read_full(FileType::Pack, &id).map_err(engine_error)?;
             if hex(&Sha256::digest(&data)) != id.to_hex().as_str() {
@@ -193,7 +204,7 @@ impl Repo {
                 ));
             }
             done += u64::from(size);
-            cx.progress(done, Some(budget.max(done)), Unit::Bytes);
+            cx.progress(done, Some(all), Unit::Bytes);
         }
         report.bytes_read += done;
         Ok(())

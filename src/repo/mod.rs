@@ -30,7 +30,7 @@ mod trees;
 mod walk;
 
 pub use access::{Medium, Place};
-pub use check::{CheckReport, CheckSpec, Damage, DamageKind, ReadData};
+pub use check::{CheckReport, CheckSpec, Damage, DamageKind, Part, ReadData};
 pub use compare::{Change, ChangeKind, Changes};
 pub use entry::Entry;
 pub use fetch::Fetched;

@@ -27,6 +27,7 @@ pub mod scope;
 mod selection;
 mod staging;
 mod undo;
+mod walk;
 mod work;
 
 pub use backup::{BackupRequest, backup};
@@ -38,7 +39,7 @@ pub use drill::{
 };
 pub use former::{Former, discard_former, former};
 pub use job::Job;
-pub use maintenance::{ForgetRequest, Forgotten, check, forget};
+pub use maintenance::{CheckRequest, Checked, ForgetRequest, Forgotten, Reading, check, forget};
 pub use newer::Listing;
 pub use open::{Opened, claim_site, init, open, with_repo};
 pub use pace::Estimate;
@@ -48,6 +49,7 @@ pub use recover::{Recovered, Recovery, recover, unfinished};
 pub use request::{DatabasePlan, Preview, RestoreRequest, Source, TablePlan, Target};
 pub use restore::{Restored, restore};
 pub use undo::{UndoPreview, UndoRequest, Undone, undo};
+pub use walk::{Walk, parts};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

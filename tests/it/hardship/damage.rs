@@ -131,3 +131,56 @@ fn after_a_repair_the_next_backup_stores_anew_what_was_lost() {
         assert_same(&before, &fingerprint(&world.root));
     }
 }
+
+/// A quarter each time: four checks read every pack once, wherever the damage is, and the next backup heals what still lives.
+#[test]
+fn checks_of_a_share_walk_through_all_of_it_and_what_lives_is_healed() {
+    let world = world();
+    for number in 0..6_u8 {
+        world.write(&format!("c/{number}"), vec![200 + number; 60_000 + usize::from(number)]);
+        world.run(&["backup", "--no-rotation"]).expect(0);
+    }
+    let packs = files(&world.repository().join("data"));
+    assert!(packs.len() > 8, "{packs:?}");
+    let check = |code: i32| world.json(code, &["check", "--read-data-subset", "25%"])["result"].clone();
+    let size: u64 = packs.iter().map(|pack| fs::metadata(pack).unwrap().len()).sum();
+    let mut read = 0;
+    let lists = world.json(0, &["check"])["result"]["report"]["bytes_read"].as_u64().unwrap();
+    for part in 1..=4 {
+        let done = check(0);
+        assert_eq!((&done["walk"]["part"], &done["walk"]["parts"]), (&part.into(), &4.into()));
+        assert_eq!(done["walk"]["all_read"].is_null(), part < 4, "{done:#}");
+        read += done["report"]["bytes_read"].as_u64().unwrap() - lists;
+    }
+    assert_eq!(read, size, "every pack once");
+
+    let live = packs.iter().max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
+    harm(live, Harm::Flip);
+    let mut found = Vec::new();
+    for _ in 1..=4 {
+        let ran = world.run(&["--json", "check", "--read-data-subset", "25%"]);
+        let done: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let damages = done["result"]["report"]["damages"].as_array().unwrap().clone();
+        assert_eq!(ran.code, i32::from(!damages.is_empty()));
+        found.extend(damages);
+    }
+    assert_eq!(found.len(), 1, "found once in a round: {found:?}");
+    assert!(found[0]["file"].as_str().unwrap().ends_with(&name(live)));
+    assert!(!found[0]["affects"].as_object().unwrap().is_empty(), "by snapshot and path: {found:?}");
+
+    world.run(&["check", "--read-data", "--repair"]).expect(1);
+    let before = fingerprint(&world.root);
+    world.backup();
+    world.run(&["check", "--read-data"]).expect(0);
+    fs::remove_dir_all(world.root.join("a")).unwrap();
+    fs::remove_dir_all(world.root.join("b")).unwrap();
+    world.run(&["restore", "--at", "latest", "--yes", "--no-safety"]).expect(0);
+    assert_same(&before, &fingerprint(&world.root));
+
+    // Another share is another walk; a memory that is broken is none.
+    let done = world.json(0, &["check", "--read-data-subset", "50%"])["result"]["walk"].clone();
+    assert_eq!((&done["part"], &done["parts"]), (&1.into(), &2.into()));
+    fs::write(world.job().state.join("check.json"), "{").unwrap();
+    let said = world.run(&["check", "--read-data-subset", "50%"]).expect(0).out;
+    assert!(said.contains("this was part 1 of 2: everything is read once in 2 checks"), "{said}");
+}
