@@ -161,8 +161,10 @@ fn checks_of_a_share_walk_through_all_of_it_and_what_lives_is_healed() {
         let ran = world.run(&["--json", "check", "--read-data-subset", "25%"]);
         let done: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
         let damages = done["result"]["report"]["damages"].as_array().unwrap().clone();
-        assert_eq!(ran.code, i32::from(!damages.is_empty()));
-        found.extend(damages);
+        assert_eq!(ran.code, i32::from(!damages.is_empty()), "{done:#}");
+        // What lists and directories tell is told each time.
+        found.extend(damages.into_iter().filter(|damage| damage["kind"] == "pack"));
+        assert_eq!(done["result"]["report"]["snapshots"], 8);
     }
     assert_eq!(found.len(), 1, "found once in a round: {found:?}");
     assert!(found[0]["file"].as_str().unwrap().ends_with(&name(live)));
@@ -171,16 +173,17 @@ fn checks_of_a_share_walk_through_all_of_it_and_what_lives_is_healed() {
     world.run(&["check", "--read-data", "--repair"]).expect(1);
     let before = fingerprint(&world.root);
     world.backup();
-    world.run(&["check", "--read-data"]).expect(0);
+    world.run(&["drill"]).expect(0);
     fs::remove_dir_all(world.root.join("a")).unwrap();
     fs::remove_dir_all(world.root.join("b")).unwrap();
     world.run(&["restore", "--at", "latest", "--yes", "--no-safety"]).expect(0);
     assert_same(&before, &fingerprint(&world.root));
 
     // Another share is another walk; a memory that is broken is none.
-    let done = world.json(0, &["check", "--read-data-subset", "50%"])["result"]["walk"].clone();
+    // What only older snapshots had is still missed.
+    let done = world.json(1, &["check", "--read-data-subset", "50%"])["result"]["walk"].clone();
     assert_eq!((&done["part"], &done["parts"]), (&1.into(), &2.into()));
     fs::write(world.job().state.join("check.json"), "{").unwrap();
-    let said = world.run(&["check", "--read-data-subset", "50%"]).expect(0).out;
+    let said = world.run(&["check", "--read-data-subset", "50%"]).expect(1).out;
     assert!(said.contains("this was part 1 of 2: everything is read once in 2 checks"), "{said}");
 }
