@@ -251,6 +251,11 @@ impl MariaDb {
         assert!(killed.expect("run kill").success());
     }
 
+    /// Its process number, for who kills it from elsewhere.
+    pub(crate) fn pid(&self) -> String {
+        self.server.id().to_string()
+    }
+
     /// Starts the server again after its end.
     pub(crate) fn restart(&mut self) {
         self.server.wait().expect("wait for mariadbd");

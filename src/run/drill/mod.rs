@@ -51,13 +51,16 @@ pub fn drill(job: &Job, request: &DrillRequest, cx: &Cx) -> Result<Drilled> {
     recover::first(&mut run, job, cx)?;
     let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
     let mut plan = run.step(Step::Find, || Plan::make(job, request, &opened.repo, cx))?;
+    run.step(Step::Preflight, || plan.room())?;
     let mut drill = plan.begin();
     record::store(job, &drill)?;
     let begun = Instant::now();
 
     // Whatever fails, the rest is tried as well: one drill names all that it finds.
-    let whole = run.step(Step::Preflight, || plan.preflight(&opened.repo, cx));
+    let whole = run.step(Step::Preflight, || plan.whole(&opened.repo, cx));
     drill.note("what it refers to", whole)?;
+    let ready = run.step(Step::Preflight, || plan.prepare(cx));
+    drill.note("databases", ready)?;
     let work = run.hold(Step::Stage, || Work::begin(job, plan.journal()?, cx), Work::end)?;
     let fetched = run.step(Step::Fetch, || plan.fetch(&work.tree(), cx));
     let fetched = drill.note("files", fetched)?.unwrap_or_default();
@@ -70,6 +73,9 @@ pub fn drill(job: &Job, request: &DrillRequest, cx: &Cx) -> Result<Drilled> {
     let asked = run.step(Step::Probe, || job.hooks_at("drill", cx));
     drill.note("drill hook", asked)?;
 
+    if let Some(first) = drill.failures.first() {
+        plan.answers(&opened.repo).map_err(|why| no_verdict(&drill, first, &why))?;
+    }
     drill.files = fetched.files;
     drill.bytes = fetched.bytes;
     drill.rows = work.copies().iter().map(|copy| copy.rows).sum();
@@ -106,6 +112,15 @@ fn failed(job: &Job, drill: &Drill, first: &Failure) -> Error {
     .with_remedy(
         "back up again, which stores anew what is damaged and still live, and drill that; `lifeboat check --read-data` names all damage",
     )
+}
+
+/// Who does not answer can neither give a snapshot back nor say that it is bad: the record stays without a verdict.
+fn no_verdict(drill: &Drill, first: &Failure, why: &Error) -> Error {
+    Error::failed(format!(
+        "the drill was kept from its work and says nothing about snapshot {:.8}: {why} (seen first: {}: {})",
+        drill.snapshot, first.what, first.why
+    ))
+    .with_remedy(why.remedy().unwrap_or("correct this, and drill again"))
 }
 
 impl Drill {

@@ -13,6 +13,7 @@ use super::super::{Estimate, Job, choose, parts::Parts, preflight};
 use super::DrillRequest;
 use super::inspect;
 use super::record::{Drill, Failure, drills, next_part};
+use crate::database;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 use crate::repo::{ChangeKind, Fetched, Manifest, Node, Reader, Repo, Snapshot, VIRTUAL};
@@ -85,13 +86,31 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Everything that the snapshot refers to is there, and there is room and right to restore it.
-    pub(super) fn preflight(&mut self, repo: &Repo, cx: &Cx) -> Result<()> {
-        if let Some(beside) = self.job.site.root.parent() {
-            preflight::space(beside, self.bytes / u64::from(self.slice.parts))?;
-        }
-        self.databases.preflight_beside(self.job, cx)?;
+    /// A lack of room ends a drill before its first byte, or it would take the live site's.
+    pub(super) fn room(&self) -> Result<()> {
+        let beside = self.job.site.root.parent().unwrap_or(Path::new("/"));
+        preflight::space(beside, self.bytes / u64::from(self.slice.parts))
+            .remedy("make room there, or drill a part: `--sample` or `--max-bytes`")
+    }
+
+    /// Everything that the snapshot refers to is there.
+    pub(super) fn whole(&self, repo: &Repo, cx: &Cx) -> Result<()> {
         preflight::whole(repo, &self.reader, &self.snapshot, cx)
+    }
+
+    /// There is room and right to load the databases. Those for which there is not must not be tried: what is not beside
+    /// the live ones would be inside of them.
+    pub(super) fn prepare(&mut self, cx: &Cx) -> Result<()> {
+        self.databases.preflight_beside(self.job, cx).inspect_err(|_| self.databases = Databases::default())
+    }
+
+    /// The storage and the site's servers are there to be asked: else what failed is no fault of the snapshot.
+    pub(super) fn answers(&self, repo: &Repo) -> Result<()> {
+        repo.snapshots()?;
+        for database in self.job.databases.iter().map(database::open) {
+            database.tables().with_context(|| format!("ask {}", database.describe()))?;
+        }
+        Ok(())
     }
 
     /// All that a drill makes, so that a killed one is cleared away by whatever runs next.

@@ -18,7 +18,7 @@ const KEEP: usize = 200;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drill {
     pub begun: Timestamp,
-    /// Left out: it was killed, or is still at work.
+    /// Left out: it came to no verdict, because it was killed or kept from its work, or is still at work.
     pub ended: Option<Timestamp>,
     pub snapshot: String,
     /// Of the snapshot.

@@ -16,13 +16,13 @@ use crate::story::wordpress;
 use crate::world::{World, assert_same, fingerprint};
 
 /// A site with a schema, saved once.
-struct Site {
-    server: MariaDb,
-    world: World,
+pub(super) struct Site {
+    pub(super) server: MariaDb,
+    pub(super) world: World,
 }
 
 impl Site {
-    fn new(more: &str) -> Self {
+    pub(super) fn new(more: &str) -> Self {
         let server = MariaDb::start();
         server.sql(
             "",
@@ -43,7 +43,7 @@ impl Site {
     }
 
     /// Names of everything that a drill could leave behind.
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         let beside = fs::read_dir(self.world.path("")).unwrap();
         let mut all: Vec<_> =
             beside.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
@@ -63,7 +63,7 @@ impl Site {
     }
 
     /// Of the newest snapshot.
-    fn verdict(&self) -> Value {
+    pub(super) fn verdict(&self) -> Value {
         self.world.snapshots().last().unwrap()["drill"]["verdict"].clone()
     }
 

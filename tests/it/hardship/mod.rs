@@ -2,6 +2,7 @@
 
 mod damage;
 mod drill;
+mod drill_verdict;
 mod exit_codes;
 mod faults;
 mod kill;

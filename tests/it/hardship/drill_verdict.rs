@@ -1,0 +1,116 @@
+//! A drill judges the snapshot and nothing else: what keeps the drill itself from its work is no fault of the snapshot.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use lifeboat::event::{Cancel, Cx, Event, RunKind, Sink, Step, What};
+use lifeboat::run::{self, DrillRequest, Drilled};
+use lifeboat::schedule::Wanted;
+use serde_json::Value;
+
+use super::drill::Site;
+use crate::world::{assert_same, fingerprint};
+
+/// Does something when a step of a drill begins, the first time.
+struct At<F> {
+    step: Step,
+    act: F,
+}
+
+impl<F: Fn() + Send + Sync> Sink for At<F> {
+    fn take(&self, event: &Event) {
+        if matches!(event.what, What::StepStarted { step } if step == self.step) {
+            (self.act)();
+        }
+    }
+}
+
+/// A drill of everything, in this process, in the midst of which something happens.
+fn drill_with(
+    site: &Site,
+    step: Step,
+    act: impl Fn() + Send + Sync + 'static,
+) -> lifeboat::error::Result<Drilled> {
+    let job = site.world.job();
+    let cx = Cx::new("test", Cancel::default(), vec![Arc::new(At { step, act })]);
+    let request = DrillRequest { wanted: Wanted::Latest, parts: 1, max_bytes: None, max_seconds: None };
+    let story = || run::drill(&job, &request, &cx).map(|done| (done, None));
+    run::execute(RunKind::Drill, &job, "test", &cx, story).0
+}
+
+#[test]
+fn a_storage_that_goes_away_is_no_fault_of_the_snapshot() {
+    let site = Site::new("");
+    site.world.run(&["drill"]).expect(0);
+    assert_eq!(site.verdict(), "proven");
+    let (storage, away) = (site.world.path("storage"), site.world.path("away"));
+    let (from, to) = (storage.clone(), away.clone());
+    let error = drill_with(&site, Step::Preflight, move || drop(fs::rename(&from, &to))).unwrap_err();
+    fs::rename(&away, &storage).unwrap();
+    assert!(error.to_string().contains("says nothing about snapshot"), "{error}");
+    assert_eq!(site.verdict(), "proven", "what was proven before is proven still");
+}
+
+#[test]
+fn a_server_that_goes_away_is_no_fault_of_the_snapshot() {
+    let mut site = Site::new("");
+    let pid = site.server.pid();
+    let kill = move || assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    let error = drill_with(&site, Step::Load, kill).unwrap_err();
+    assert!(error.to_string().contains("says nothing about snapshot"), "{error}");
+    assert_eq!(site.verdict(), Value::Null);
+    site.server.restart();
+    site.world.run(&["drill"]).expect(0);
+    assert_eq!(site.verdict(), "proven");
+}
+
+/// Room is asked for before the first byte, and a lack of it ends the drill there.
+#[test]
+fn a_drill_without_room_does_nothing_and_judges_nothing() {
+    let mut site = Site::new("");
+    let small = site.world.path("small");
+    fs::create_dir(&small).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(&small).status();
+    assert!(mounted.unwrap().success());
+    let _unmount = Unmount(small.clone());
+    site.world.root = small.join("site");
+    fs::create_dir(&site.world.root).unwrap();
+    site.world.write("index", "here");
+    site.world.configure("databases: []", None, "");
+    site.world.backup();
+    let told = site.world.run(&["drill"]).expect(1).err;
+    assert!(told.contains("bytes free"), "{told}");
+    assert_eq!(fs::read_dir(&small).unwrap().count(), 1, "nothing was made there");
+    assert_eq!(site.verdict(), Value::Null);
+}
+
+struct Unmount(PathBuf);
+
+impl Drop for Unmount {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn who_may_make_no_schemas_has_nothing_loaded_into_the_live_one() {
+    let site = Site::new("");
+    site.server.sql("", "CREATE USER app@localhost; GRANT ALL ON shop.* TO app@localhost");
+    let socket = site.server.socket().display().to_string();
+    let databases =
+        format!("databases: [{{type: mysql, name: shop, host: \"localhost:{socket}\", user: app}}]");
+    site.world.configure(&databases, None, "");
+    let before = (fingerprint(&site.world.root), site.names());
+    site.server.sql("", "SET GLOBAL log_output='TABLE', general_log=1");
+    site.world.run(&["drill"]);
+    site.server.sql("", "SET GLOBAL general_log=0");
+    let loads = site.server.sql(
+        "mysql",
+        "SELECT argument FROM general_log WHERE user_host LIKE 'app%' AND argument LIKE 'LOAD DATA%'",
+    );
+    assert_eq!(loads, "", "rows were loaded into the live schema");
+    assert_same(&before.0, &fingerprint(&site.world.root));
+    assert_eq!(before.1, site.names(), "nothing is left behind");
+}
