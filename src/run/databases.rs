@@ -245,6 +245,11 @@ impl Databases {
         self.pairs.is_empty()
     }
 
+    /// Their dumps are of whole files, and do not tell tables apart.
+    pub(crate) fn are_files(&self) -> bool {
+        self.pairs.iter().all(|pair| pair.database.directory().starts_with("sqlite"))
+    }
+
     /// The tables of all dumps.
     pub(crate) fn tables(&self) -> Result<BTreeSet<String>> {
         let mut all = BTreeSet::new();

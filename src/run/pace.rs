@@ -49,6 +49,12 @@ impl Pace {
             .unwrap_or(GUESS)
     }
 
+    /// What is assumed until it was measured.
+    #[cfg(test)]
+    pub(crate) const fn guess() -> Self {
+        GUESS
+    }
+
     /// How many bytes of files come back in this time.
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
     pub(crate) fn bytes_in(&self, seconds: u64) -> u64 {

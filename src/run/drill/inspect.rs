@@ -55,7 +55,7 @@ pub(super) fn wordpress(
     look.core(&mut faults, cx)?;
     let config = look.text(Path::new(CONFIG))?.map(|text| Definitions::read(&text));
     let prefix = config.and_then(|config| config.variable("$table_prefix").ok());
-    if let Some(prefix) = prefix.filter(|_| !databases.is_empty()) {
+    if let Some(prefix) = prefix.filter(|_| !databases.is_empty() && !databases.are_files()) {
         look.tables(&prefix, (databases, copies), &mut faults)?;
     }
     Ok(faults)

@@ -12,7 +12,7 @@ use super::super::work::Work;
 use super::super::{Estimate, Job, choose, parts::Parts, preflight};
 use super::DrillRequest;
 use super::inspect;
-use super::record::{Drill, Failure, drills, next_part};
+use super::record::{Drill, Failure, begun_walk, drills, next_part};
 use crate::database;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
@@ -59,8 +59,9 @@ impl<'a> Plan<'a> {
             if manifest.root.is_empty() { job.site.root.clone() } else { PathBuf::from(&manifest.root) };
         let root = reader.node(&snapshot, &saved)?;
         let bytes = reader.size_below(&root, &|_, _| true)?;
-        let parts = parts(request, bytes, Pace::of(job));
-        let slice = Slice { part: next_part(&drills(job)?, parts), parts };
+        let before = drills(job)?;
+        let parts = parts(request, bytes, Pace::of(job), begun_walk(&before));
+        let slice = Slice { part: next_part(&before, parts), parts };
         if parts > 1 {
             cx.note(format!("part {} of {parts}: all files are restored once in {parts} drills", slice.part));
         }
@@ -119,6 +120,12 @@ impl<'a> Plan<'a> {
         journal.snapshot = Some(self.snapshot.id.clone());
         journal.files = Some(Files::beside(&self.job.site.root, &journal.token, &stamp(), Vec::new())?);
         journal.databases = self.databases.announce(&journal.token)?;
+        let place = journal.files.as_ref().map(|files| files.place.0.clone()).unwrap_or_default();
+        let of_files = journal.databases.iter_mut().filter(|aside| aside.directory.starts_with("sqlite"));
+        for (number, aside) in of_files.enumerate() {
+            // Beside the live file would be inside the live root.
+            aside.copy.side = place.join(format!("sqlite-{number}")).to_string_lossy().into_owned();
+        }
         Ok(journal)
     }
 
@@ -173,10 +180,45 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// In how many parts the files are restored.
-fn parts(request: &DrillRequest, bytes: u64, pace: Pace) -> u32 {
+/// In how many parts the files are restored. A walk that a budget began goes on in its own steps while they about fit: the site
+/// grows and the pace is measured anew each time, and a walk that began again each time would never see the rest.
+fn parts(request: &DrillRequest, bytes: u64, pace: Pace, begun: Option<u32>) -> u32 {
     let by_time = request.max_seconds.map(|seconds| pace.bytes_in(seconds));
     let most = [request.max_bytes, by_time].into_iter().flatten().min();
     let needed = most.map_or(1, |most| bytes.div_ceil(most.max(1)).clamp(1, MOST_PARTS));
-    request.parts.max(u32::try_from(needed).unwrap_or(u32::MAX)).max(1)
+    let asked = u64::from(request.parts).clamp(1, MOST_PARTS);
+    let fits = |parts: &u64| needed <= parts + parts / 4 && *parts <= 2 * needed && *parts >= asked;
+    let goes_on = begun.map(u64::from).filter(|parts| needed > asked && fits(parts));
+    u32::try_from(goes_on.unwrap_or(needed.max(asked))).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Wanted;
+
+    fn needs(max_bytes: u64, asked: u32, begun: Option<u32>) -> u32 {
+        let request = DrillRequest {
+            wanted: Wanted::Latest,
+            parts: asked,
+            max_bytes: Some(max_bytes),
+            max_seconds: None,
+        };
+        parts(&request, 1000, Pace::guess(), begun)
+    }
+
+    #[test]
+    fn a_walk_keeps_its_steps_while_they_about_fit_the_budget() {
+        assert_eq!(needs(100, 1, None), 10);
+        for begun in [8, 9, 11, 20] {
+            assert_eq!(needs(100, 1, Some(begun)), begun, "begun in {begun}");
+        }
+        // Much too large or too small ones.
+        assert_eq!(needs(100, 1, Some(7)), 10);
+        assert_eq!(needs(100, 1, Some(21)), 10);
+        // What was asked for by number is what was asked for.
+        assert_eq!(needs(1000, 4, Some(5)), 4);
+        assert_eq!(needs(100, 12, Some(10)), 12);
+        assert_eq!(needs(0, 1, None), 1000);
+    }
 }

@@ -11,8 +11,11 @@ use crate::sys::fs::write_atomic;
 
 const FILE: &str = "drills.json";
 
-/// Older ones say nothing that the newer ones do not.
-const KEEP: usize = 200;
+/// Enough for a walk in as many parts as there can be. Older ones say nothing that the newer ones do not, but for what is proven.
+const KEEP: usize = 2000;
+
+/// Proven snapshots whose drills are remembered however many came since: one of them is still there.
+const KEEP_PROVEN: usize = 20;
 
 /// One drill.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,7 +80,9 @@ pub fn drills(job: &Job) -> Result<Vec<Drill>> {
     let path = job.state.join(FILE);
     match std::fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        text => serde_json::from_slice(&text?).with_context(|| format!("read {}", path.display())),
+        text => serde_json::from_slice(&text?)
+            .with_context(|| format!("read {}", path.display()))
+            .remedy("remove that file: the next drill proves again what it knew"),
     }
 }
 
@@ -86,9 +91,35 @@ pub(super) fn store(job: &Job, drill: &Drill) -> Result<()> {
     let mut all = drills(job)?;
     all.retain(|other| other.begun != drill.begun);
     all.push(drill.clone());
-    let old = all.len().saturating_sub(KEEP);
-    all.drain(..old);
+    trim(&mut all);
     write_atomic(&job.state.join(FILE), &serde_json::to_vec_pretty(&all)?, 0o600)
+}
+
+/// Forgets the oldest beyond `KEEP`, and none that the newest proofs consist of.
+fn trim(all: &mut Vec<Drill>) {
+    let mut excess = all.len().saturating_sub(KEEP);
+    if excess == 0 {
+        return;
+    }
+    let standing = standing(all);
+    let times = all.iter().filter(|drill| {
+        standing.get(&drill.snapshot).is_some_and(|standing| standing.verdict == Verdict::Proven)
+    });
+    let mut proven: Vec<_> = times.map(|drill| (drill.time, drill.snapshot.clone())).collect();
+    proven.sort();
+    proven.dedup();
+    let newest: BTreeSet<_> = proven.into_iter().rev().take(KEEP_PROVEN).map(|(_, id)| id).collect();
+    all.retain(|drill| {
+        let goes = excess > 0 && !newest.contains(&drill.snapshot);
+        excess -= usize::from(goes);
+        !goes
+    });
+}
+
+/// In how many parts the last drill went that came to its end, if more of them are to come.
+pub(super) fn begun_walk(all: &[Drill]) -> Option<u32> {
+    let last = all.iter().rev().find(|drill| drill.passed())?;
+    (last.part < last.parts).then_some(last.parts)
 }
 
 /// Which part is next: the one behind that of the last drill that came to its end with as many parts.
@@ -180,5 +211,18 @@ mod tests {
         assert_eq!(newest_proven(&all, &snapshots), Some("a"));
         assert_eq!(newest_proven(&all[..2], &snapshots), Some("a"));
         assert_eq!(newest_proven(&all[..0], &snapshots), None);
+    }
+
+    #[test]
+    fn however_many_drills_follow_the_proof_is_remembered() {
+        let mut all = vec![drill(1, "proven", (1, 2), true, true), drill(2, "proven", (2, 2), true, true)];
+        all.extend(
+            (3..6000).map(|begun| drill(begun, &begun.to_string(), (1, 9), begun % 3 > 0, begun % 2 > 0)),
+        );
+        trim(&mut all);
+        assert_eq!(all.len(), KEEP);
+        let snapshots = [("proven", Timestamp::from_second(7).unwrap())];
+        assert_eq!(newest_proven(&all, &snapshots), Some("proven"));
+        assert_eq!(all.last().unwrap().snapshot, "5999");
     }
 }

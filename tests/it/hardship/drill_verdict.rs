@@ -11,7 +11,7 @@ use lifeboat::schedule::Wanted;
 use serde_json::Value;
 
 use super::drill::Site;
-use crate::world::{assert_same, fingerprint};
+use crate::world::{World, assert_same, fingerprint};
 
 /// Does something when a step of a drill begins, the first time.
 struct At<F> {
@@ -113,4 +113,28 @@ fn who_may_make_no_schemas_has_nothing_loaded_into_the_live_one() {
     assert_eq!(loads, "", "rows were loaded into the live schema");
     assert_same(&before.0, &fingerprint(&site.world.root));
     assert_eq!(before.1, site.names(), "nothing is left behind");
+}
+
+/// Its dumps are pages, which tell no tables; its side copy is a file, which has no place in the live root.
+#[test]
+fn a_site_on_sqlite_is_proven_without_a_trace_in_its_root() {
+    let world = World::new("");
+    let database = world.root.join("wp-content/database/.ht.sqlite");
+    world.configure(&format!("databases: [{{type: sqlite, path: {}}}]", database.display()), None, "");
+    let core = ["index", "wp-blog-header", "wp-load", "wp-settings", "wp-login"];
+    for name in core.into_iter().chain(["wp-includes/functions", "wp-includes/plugin"]) {
+        world.write(&format!("{name}.php"), "<?php\n");
+    }
+    world.write("wp-includes/version.php", "<?php $wp_version = '6.8';\n");
+    world.write("wp-config.php", "<?php $table_prefix = 'wp_';\n");
+    fs::create_dir_all(database.parent().unwrap()).unwrap();
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    connection.execute_batch("CREATE TABLE wp_options (a); INSERT INTO wp_options VALUES (1)").unwrap();
+    drop(connection);
+    world.init();
+    world.backup();
+    let before = fingerprint(&world.root);
+    world.run(&["drill"]).expect(0);
+    assert_same(&before, &fingerprint(&world.root));
+    assert_eq!(world.snapshots()[0]["drill"]["verdict"], "proven");
 }
