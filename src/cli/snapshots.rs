@@ -12,7 +12,12 @@ pub(super) fn snapshots(session: &Session<'_>, args: &Snapshots) -> Done {
     let job = session.repository_job()?;
     let cx = session.quiet_cx();
     let found = run::with_repo(&job, Mode::Shared, "snapshots", &cx, crate::repo::Repo::snapshots)?;
-    let proven = run::standing(&run::drills(&job)?);
+    // What drills proved is worth less than what there is to restore.
+    let drills = run::drills(&job).unwrap_or_else(|error| {
+        cx.warn(format!("what drills have proven is not shown: {error}"));
+        Vec::new()
+    });
+    let proven = run::standing(&drills);
     let listed = found.iter().filter(|snapshot| args.all || snapshot.site == job.site.name);
     let shown: Vec<Listed<'_>> =
         listed.map(|snapshot| Listed { snapshot, drill: proven.get(&snapshot.id).copied() }).collect();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use lifeboat::event::{Cancel, Cx, Event, RunKind, Sink, Step, What};
 use lifeboat::run::{self, DrillRequest, Drilled};
@@ -137,4 +138,66 @@ fn a_site_on_sqlite_is_proven_without_a_trace_in_its_root() {
     world.run(&["drill"]).expect(0);
     assert_same(&before, &fingerprint(&world.root));
     assert_eq!(world.snapshots()[0]["drill"]["verdict"], "proven");
+}
+
+/// Killed at its fullest: all is restored, and a hook looks at it.
+#[test]
+fn what_a_killed_drill_had_restored_is_cleared_away() {
+    let site = Site::new("");
+    let socket = site.server.socket().display().to_string();
+    let databases =
+        format!("databases: [{{type: mysql, name: shop, host: \"localhost:{socket}\", user: root}}]");
+    let looked = site.world.path("looked");
+    let hook = format!(
+        "hooks: {{drill: [{{command: [/bin/sh, -c, \"touch {}; exec sleep 5\"]}}]}}\n",
+        looked.display()
+    );
+    site.world.configure(&databases, None, &hook);
+    let (before, names) = (fingerprint(&site.world.root), site.names());
+    let mut child = site.world.command(&["--quiet", "drill"]).spawn().unwrap();
+    let begun = Instant::now();
+    while !looked.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the hook was not asked");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::remove_file(&looked).unwrap();
+    let left = site.names();
+    assert_eq!(left.len(), names.len() + 2, "a directory and a schema: {left:?}");
+    assert_eq!(site.verdict(), Value::Null, "a kill is no verdict");
+    site.world.configure(&databases, None, "");
+    site.world.run(&["recover"]).expect(0);
+    assert_eq!(names, site.names());
+    assert_same(&before, &fingerprint(&site.world.root));
+    site.world.run(&["drill"]).expect(0);
+    assert_eq!(site.verdict(), "proven");
+}
+
+/// What drills proved is worth less than what backups hold: a broken record stops no listing, and lets rotation remove nothing.
+#[test]
+fn a_broken_record_of_drills_hides_no_snapshot() {
+    let world = World::new("databases: []");
+    world.write("index", "here");
+    world.init();
+    world.backup();
+    world.run(&["drill"]).expect(0);
+    let record = world.job().state.join("drills.json");
+    fs::write(&record, "[{").unwrap();
+    let listed = world.run(&["snapshots"]).expect(0);
+    assert!(
+        listed.out.contains("demo") && listed.err.contains("drills.json"),
+        "{}{}",
+        listed.out,
+        listed.err
+    );
+    for _ in 0..4 {
+        world.run(&["backup"]).expect(3);
+    }
+    assert_eq!(world.json(0, &["snapshots"])["result"].as_array().unwrap().len(), 5, "nothing was rotated");
+    let told = world.run(&["drill"]).expect(1).err;
+    assert!(told.contains("remove that file"), "{told}");
+    fs::remove_file(&record).unwrap();
+    world.run(&["drill"]).expect(0);
+    world.run(&["backup"]).expect(0);
 }
