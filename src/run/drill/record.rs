@@ -53,7 +53,7 @@ pub enum Verdict {
     Proven,
     /// What was tried came back; not all of it was tried yet.
     InPart,
-    /// The last drill of it found something wrong.
+    /// Something was wrong, and that part has not come back since.
     Failed,
 }
 
@@ -131,14 +131,20 @@ pub(super) fn next_part(all: &[Drill], parts: u32) -> u32 {
 /// By the snapshots' whole ids.
 pub fn standing(all: &[Drill]) -> BTreeMap<String, Standing> {
     let mut found = BTreeMap::new();
+    // The parts of each in which something was wrong, until they come back.
+    let mut faulty: BTreeMap<&str, BTreeSet<(u32, u32)>> = BTreeMap::new();
     for drill in all {
         let Some(at) = drill.ended else { continue };
+        let (faulty, part) = (faulty.entry(&drill.snapshot).or_default(), (drill.part, drill.parts));
         let verdict = if !drill.passed() {
+            faulty.insert(part);
             Verdict::Failed
         } else if is_covered(all, drill) {
+            faulty.clear();
             Verdict::Proven
         } else {
-            Verdict::InPart
+            faulty.remove(&part);
+            if faulty.is_empty() { Verdict::InPart } else { Verdict::Failed }
         };
         found.insert(drill.snapshot.clone(), Standing { verdict, at });
     }
@@ -211,6 +217,21 @@ mod tests {
         assert_eq!(newest_proven(&all, &snapshots), Some("a"));
         assert_eq!(newest_proven(&all[..2], &snapshots), Some("a"));
         assert_eq!(newest_proven(&all[..0], &snapshots), None);
+    }
+
+    #[test]
+    fn a_fault_stays_until_the_part_that_had_it_comes_back() {
+        let verdict = |all: &[Drill]| standing(all)["a"].verdict;
+        let mut all = vec![drill(1, "a", (1, 1), true, false), drill(2, "a", (1, 2), true, true)];
+        assert_eq!(verdict(&all), Verdict::Failed, "the other half may have the fault");
+        all.push(drill(3, "a", (2, 2), true, true));
+        assert_eq!(verdict(&all), Verdict::Proven);
+        all.push(drill(4, "a", (1, 3), true, false));
+        all.push(drill(5, "a", (2, 3), true, false));
+        all.push(drill(6, "a", (2, 3), true, true));
+        assert_eq!(verdict(&all), Verdict::Failed, "the first third still has one");
+        all.push(drill(7, "a", (1, 3), true, true));
+        assert_eq!(verdict(&all), Verdict::InPart);
     }
 
     #[test]
