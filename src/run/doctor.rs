@@ -130,16 +130,22 @@ fn proven(job: &Job) -> Finding {
         Ok(all) => all,
         Err(error) => return finding(what, Err(error)),
     };
-    let newest = standing(&all).into_values().max_by_key(|standing| standing.at);
+    let standing: Vec<_> = standing(&all).into_values().collect();
+    let newest = standing.iter().max_by_key(|standing| standing.at);
+    let whole = standing.iter().filter(|standing| standing.verdict == Verdict::Proven).max_by_key(|s| s.at);
+    let whole = whole.map_or_else(
+        || "no snapshot is proven whole".to_owned(),
+        |standing| format!("the last whole one {}", job.local(standing.at)),
+    );
     let (health, text) = match newest {
         None => (Health::Warning, "no snapshot was ever drilled".to_owned()),
         Some(Standing { verdict: Verdict::Failed, at }) => {
-            (Health::Bad, format!("the last drill, of {}, failed", job.local(at)))
+            (Health::Bad, format!("the last drill, of {}, failed; {whole}", job.local(*at)))
         }
         Some(Standing { verdict: Verdict::InPart, at }) => {
-            (Health::Good, format!("{}, of a part of its snapshot", job.local(at)))
+            (Health::Good, format!("{}, of a part of its snapshot; {whole}", job.local(*at)))
         }
-        Some(Standing { verdict: Verdict::Proven, at }) => (Health::Good, job.local(at)),
+        Some(Standing { verdict: Verdict::Proven, at }) => (Health::Good, job.local(*at)),
     };
     let remedy = match health {
         Health::Good => None,

@@ -201,3 +201,28 @@ fn a_broken_record_of_drills_hides_no_snapshot() {
     world.run(&["drill"]).expect(0);
     world.run(&["backup"]).expect(0);
 }
+
+/// When a whole snapshot last came back is asked most when the latest drill was not one that says it.
+#[test]
+fn doctor_tells_the_last_proof_whatever_came_after() {
+    let world = World::new("databases: []");
+    for number in 0..20_u8 {
+        world.write(&format!("files/{number}"), [number]);
+    }
+    world.init();
+    world.backup();
+    let told = || {
+        let findings = world.json(0, &["doctor"])["result"].clone();
+        let all = findings.as_array().unwrap().iter();
+        let proof: Vec<_> = all.filter(|one| one["what"] == "last proven restore").collect();
+        proof[0]["text"].as_str().unwrap().to_owned()
+    };
+    world.run(&["drill", "--sample", "50%"]).expect(0);
+    assert!(told().contains("no snapshot is proven whole"), "{}", told());
+    world.run(&["drill"]).expect(0);
+    let proven = told();
+    world.write("more", "more");
+    world.backup();
+    world.run(&["drill", "--sample", "50%"]).expect(0);
+    assert!(told().contains(&format!("the last whole one {proven}")), "{}", told());
+}
