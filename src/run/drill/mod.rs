@@ -68,8 +68,10 @@ pub fn drill(job: &Job, request: &DrillRequest, cx: &Cx) -> Result<Drilled> {
     drill.note("databases", loaded)?;
     announce(&work, cx);
     let found = run.step(Step::Probe, || plan.inspect(&work, cx));
-    let found = drill.note("the site", found)?;
-    drill.failures.extend(found.unwrap_or_default());
+    for failure in drill.note("the site", found)?.unwrap_or_default() {
+        cx.missed(&failure.what, &failure.why);
+        drill.failures.push(failure);
+    }
     let asked = run.step(Step::Probe, || job.hooks_at("drill", cx));
     drill.note("drill hook", asked)?;
 

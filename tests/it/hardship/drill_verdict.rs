@@ -116,12 +116,11 @@ fn who_may_make_no_schemas_has_nothing_loaded_into_the_live_one() {
     assert_eq!(before.1, site.names(), "nothing is left behind");
 }
 
-/// Its dumps are pages, which tell no tables; its side copy is a file, which has no place in the live root.
-#[test]
-fn a_site_on_sqlite_is_proven_without_a_trace_in_its_root() {
+/// As little as looks like a `WordPress`, on `SQLite`.
+fn small_wordpress(more: &str) -> World {
     let world = World::new("");
     let database = world.root.join("wp-content/database/.ht.sqlite");
-    world.configure(&format!("databases: [{{type: sqlite, path: {}}}]", database.display()), None, "");
+    world.configure(&format!("databases: [{{type: sqlite, path: {}}}]", database.display()), None, more);
     let core = ["index", "wp-blog-header", "wp-load", "wp-settings", "wp-login"];
     for name in core.into_iter().chain(["wp-includes/functions", "wp-includes/plugin"]) {
         world.write(&format!("{name}.php"), "<?php\n");
@@ -133,6 +132,13 @@ fn a_site_on_sqlite_is_proven_without_a_trace_in_its_root() {
     connection.execute_batch("CREATE TABLE wp_options (a); INSERT INTO wp_options VALUES (1)").unwrap();
     drop(connection);
     world.init();
+    world
+}
+
+/// Its dumps are pages, which tell no tables; its side copy is a file, which has no place in the live root.
+#[test]
+fn a_site_on_sqlite_is_proven_without_a_trace_in_its_root() {
+    let world = small_wordpress("");
     world.backup();
     let before = fingerprint(&world.root);
     world.run(&["drill"]).expect(0);
@@ -225,4 +231,23 @@ fn doctor_tells_the_last_proof_whatever_came_after() {
     world.backup();
     world.run(&["drill", "--sample", "50%"]).expect(0);
     assert!(told().contains(&format!("the last whole one {proven}")), "{}", told());
+}
+
+/// Whoever is called at night is told all of it at once.
+#[test]
+fn everything_that_is_wrong_is_named_to_people_and_to_hooks() {
+    let told = tempfile::NamedTempFile::new().unwrap();
+    let script = format!("cat > {}", told.path().display());
+    let world =
+        small_wordpress(&format!("hooks: {{on-failure: [{{command: [/bin/sh, -c, \"{script}\"]}}]}}\n"));
+    fs::remove_file(world.root.join("wp-load.php")).unwrap();
+    fs::remove_file(world.root.join("wp-includes/plugin.php")).unwrap();
+    world.write("wp-includes/functions.php", "");
+    world.backup();
+    let said = world.run(&["drill"]).expect(1).err;
+    let hook = fs::read_to_string(told.path()).unwrap();
+    for name in ["wp-load.php", "wp-includes/plugin.php", "wp-includes/functions.php"] {
+        assert!(said.contains(name), "{name}: {said}");
+        assert!(hook.contains(name), "{name}: {hook}");
+    }
 }
