@@ -36,12 +36,19 @@ pub(crate) fn run(arguments: &[String]) {
     }
 }
 
+/// Prints for how many milliseconds writers were held back.
 fn dump(database: &dyn Database, take: &mut dyn FnMut(&Path, &[u8])) {
     let cx = Cx::silent();
     let mut feed = database.begin(&no_previous, &cx).expect("begin");
+    let mut held = 0.0;
     while let Some(file) = feed.next(&cx).expect("dump") {
         take(&file.path, &file.data);
+        if file.path == Path::new("zz-manifest.json") {
+            let manifest: serde_json::Value = serde_json::from_slice(&file.data).expect("a manifest");
+            held = manifest["locked_ms"].as_f64().unwrap_or_default();
+        }
     }
+    println!("{held}");
 }
 
 /// Prints the seconds that the load took, and those of the verification.

@@ -58,7 +58,11 @@ fn dumps(server: &MariaDb, rounds: usize) {
     let stock = |_| bash(&format!("exec {} > /dev/null", stock_dump(server)));
     let contenders: [Contender<'_>; 3] =
         [("mariadb-dump", &stock), ("ours", &ours), ("ours, 2 connections", &two)];
-    compare("dump, discarded", &contenders, rounds, &mut |_| {});
+    let runs = compare("dump, discarded", &contenders, rounds, &mut |_| {});
+    for ((name, _), own) in contenders.iter().zip(&runs).skip(1) {
+        let held = measure::median(own.iter().map(|run| run.parts[0]).collect());
+        println!("  {name}: writers were held back for {held:.1} ms");
+    }
 }
 
 fn loads(server: &MariaDb, place: &Path, rounds: usize) {

@@ -27,10 +27,12 @@ fn main() {
         site.bytes / 1_000_000
     );
     let changed = site.change(0);
-    let (ours, stock, peer) = (|_| site.ours(), |_| site.restic(), |_| site.rustic());
+    let (ours, stock) = (|_| site.ours(), |_| site.restic());
+    // Believing size and time of what is there, and reading it as we do.
+    let (peer, careful) = (|_| site.rustic(""), |_| site.rustic("--verify-existing"));
     let mut contenders: Vec<Contender<'_>> = vec![("restic", &stock), ("ours", &ours)];
     if Command::new("rustic").arg("--version").output().is_ok() {
-        contenders.push(("rustic", &peer));
+        contenders.extend([("rustic", &peer as &dyn Fn(usize) -> Run), ("rustic, verifying", &careful)]);
     } else {
         println!("rustic is not installed and is left out");
     }
@@ -142,10 +144,10 @@ impl Site {
         ))
     }
 
-    fn rustic(&self) -> Run {
+    fn rustic(&self, how: &str) -> Run {
         let root = self.root.display();
         counted(&format!(
-            "{} rustic --no-progress --log-level error --no-cache restore latest:{root} {root}",
+            "{} rustic --no-progress --log-level error --no-cache restore {how} latest:{root} {root}",
             self.environment("RUSTIC")
         ))
     }

@@ -9,7 +9,7 @@ use super::Job;
 use super::journal::{Aside, Journal, Phase};
 use super::parts::{Dumped, Parts};
 use super::request::{DatabasePlan, TablePlan};
-use crate::database::{self, Database, Means, Rewrite, SideCopy};
+use crate::database::{self, Database, DatabaseSpec, Means, MysqlSpec, Rewrite, SideCopy};
 use crate::dump::{Feed, Shelf};
 use crate::error::{Context, Error, Result};
 use crate::event::{Cx, Step};
@@ -229,16 +229,32 @@ impl Databases {
         Ok(())
     }
 
-    /// For a drill, which never takes a way that touches what is live.
-    pub(crate) fn preflight_beside(&mut self, job: &Job, cx: &Cx) -> Result<()> {
-        self.preflight(job, false, cx)?;
-        match self.pairs.iter().find(|pair| pair.means != Means::Beside) {
-            None => Ok(()),
-            Some(pair) => Err(Error::failed(format!(
-                "{} can be restored only inside of what is live, and a drill does not do that",
-                pair.database.describe()
-            ))),
+    /// Takes out those that can be restored only inside of what is live: a drill loads them elsewhere.
+    pub(crate) fn split_off_inside(&mut self) -> Self {
+        let (beside, inside) =
+            std::mem::take(&mut self.pairs).into_iter().partition(|pair| pair.means == Means::Beside);
+        self.pairs = beside;
+        Self { pairs: inside }
+    }
+
+    /// Each of them as it is on another server; an error names the one that cannot be there.
+    pub(crate) fn move_to(
+        &mut self,
+        job: &Job,
+        elsewhere: impl Fn(&MysqlSpec) -> DatabaseSpec,
+    ) -> Result<()> {
+        for pair in &mut self.pairs {
+            let directory = pair.database.directory();
+            let own = job.databases.iter().find(|spec| database::open(spec).directory() == directory);
+            let Some(DatabaseSpec::Mysql(live)) = own else {
+                let text =
+                    format!("{} can be restored only inside of what is live", pair.database.describe());
+                return Err(Error::failed(text));
+            };
+            pair.database = database::open(&elsewhere(live));
+            pair.means = Means::Beside;
         }
+        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -33,6 +33,9 @@ pub(crate) struct Journal {
     pub(crate) safety: Option<String>,
     pub(crate) files: Option<Files>,
     pub(crate) databases: Vec<Aside>,
+    /// The directory of a server that a drill started for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) server: Option<RawPath>,
     /// Hooks may have stopped what writes to the site.
     #[serde(default)]
     pub(crate) quiesced: bool,
@@ -115,6 +118,7 @@ impl Journal {
             safety: None,
             files: None,
             databases: Vec::new(),
+            server: None,
             quiesced: false,
         }
     }

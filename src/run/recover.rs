@@ -101,6 +101,9 @@ pub(crate) fn put_back(job: &Job, journal: &Journal, cx: &Cx) -> Result<()> {
     // Each is tried: what one server keeps us from is no reason to leave the rest.
     let discarded = copies.discard();
     files.map_or(Ok(()), Files::remove).and(discarded)?;
+    if let (Some(files), Some(server)) = (files, &journal.server) {
+        files.remove_place(server)?;
+    }
     cx.between(Step::Recover)?;
     Journal::remove(&job.state)
 }

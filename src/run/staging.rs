@@ -200,12 +200,17 @@ impl Files {
         if !self.fresh {
             return Ok(());
         }
-        if !is_unfinished(&self.root, &self.place) {
-            return Err(Error::failed(format!("{} is not the place of a restore", self.place.display())));
+        self.remove_place(&self.place)
+    }
+
+    /// Removes a directory that a restore, or a drill, announced to make beside the root.
+    pub(crate) fn remove_place(&self, place: &Path) -> Result<()> {
+        if !is_unfinished(&self.root, place) {
+            return Err(Error::failed(format!("{} is not the place of a restore", place.display())));
         }
-        match std::fs::remove_dir_all(&*self.place) {
+        match std::fs::remove_dir_all(place) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("remove {}", self.place.display()))
+                Err(error).with_context(|| format!("remove {}", place.display()))
             }
             _ => Ok(()),
         }

@@ -196,6 +196,11 @@ impl<'a> Work<'a> {
         Some(kept.0)
     }
 
+    /// The directory that was announced for a server of a drill.
+    pub(crate) fn server(&self) -> Option<PathBuf> {
+        self.journal().server.map(|server| server.0)
+    }
+
     /// What was announced of databases, with what became of it.
     pub(crate) fn asides(&self) -> Vec<Aside> {
         self.journal().databases

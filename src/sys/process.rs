@@ -106,6 +106,45 @@ pub fn run_unless(program: &Program<'_>, stop: impl Fn() -> bool) -> Result<Ende
     Ok(Ended { status, how, output, errors, cut: output_cut || errors_cut })
 }
 
+/// A program that goes on beside us, in a process group of its own that ends with this.
+pub struct Service {
+    child: Mutex<Child>,
+    group: Pid,
+}
+
+impl Service {
+    pub fn start(command: &[String]) -> Result<Self> {
+        let Some((name, arguments)) = command.split_first() else {
+            return Err(Error::usage("there is no program to run"));
+        };
+        let child = Command::new(name)
+            .args(arguments)
+            .env_clear()
+            .envs([("PATH", PATH), ("LANG", "C.UTF-8"), ("HOME", "/")])
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("start {name}"))?;
+        Ok(Self { group: group_of(&child)?, child: Mutex::new(child) })
+    }
+
+    pub fn is_running(&self) -> bool {
+        wait(self.group, Duration::ZERO, || false).is_ok_and(|how| how != How::ByItself)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // What cannot be ended is left: there is nobody to tell any more.
+        drop(signal(self.group, Signal::SIGKILL));
+        drop(wait(self.group, PATIENCE, || false));
+        drop(self.child.lock().unwrap_or_else(PoisonError::into_inner).wait());
+    }
+}
+
 /// Writes from a thread: a program that does not read must not hold us up.
 fn feed(child: &mut Child, input: &[u8]) -> Result<()> {
     let Some(mut pipe) = child.stdin.take() else { return Ok(()) };

@@ -1,5 +1,6 @@
 //! What a `WordPress` needs to run, looked for in what came back: its core, its tables, its settings.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::super::databases::Databases;
@@ -39,12 +40,14 @@ const TABLES: [&str; 9] = [
     "users",
 ];
 
+/// Databases, and the copies that they were loaded as.
+pub(super) type Loaded<'a> = (&'a Databases, &'a [Aside]);
+
 /// Every fault that is found; none for what is no `WordPress`.
 pub(super) fn wordpress(
     reader: &Reader,
     root: &Node,
-    databases: &Databases,
-    copies: &[Aside],
+    loaded: &[Loaded<'_>],
     cx: &Cx,
 ) -> Result<Vec<Failure>> {
     let look = Look { reader, root };
@@ -55,8 +58,9 @@ pub(super) fn wordpress(
     look.core(&mut faults, cx)?;
     let config = look.text(Path::new(CONFIG))?.map(|text| Definitions::read(&text));
     let prefix = config.and_then(|config| config.variable("$table_prefix").ok());
-    if let Some(prefix) = prefix.filter(|_| !databases.is_empty() && !databases.are_files()) {
-        look.tables(&prefix, (databases, copies), &mut faults)?;
+    let asked = |(databases, _): &Loaded<'_>| !databases.is_empty() && !databases.are_files();
+    if let Some(prefix) = prefix.filter(|_| loaded.iter().any(asked)) {
+        look.tables(&prefix, loaded, &mut faults)?;
     }
     Ok(faults)
 }
@@ -118,13 +122,11 @@ impl Look<'_> {
         Ok(())
     }
 
-    fn tables(
-        &self,
-        prefix: &str,
-        (databases, copies): (&Databases, &[Aside]),
-        faults: &mut Vec<Failure>,
-    ) -> Result<()> {
-        let dumped = databases.tables()?;
+    fn tables(&self, prefix: &str, loaded: &[Loaded<'_>], faults: &mut Vec<Failure>) -> Result<()> {
+        let mut dumped = BTreeSet::new();
+        for (databases, _) in loaded {
+            dumped.extend(databases.tables()?);
+        }
         for table in TABLES.iter().map(|table| format!("{prefix}{table}")) {
             if !dumped.contains(&table) {
                 faults.push(fault(format!("table {table}"), "WordPress cannot run without it"));
@@ -134,7 +136,15 @@ impl Look<'_> {
         if !dumped.contains(&options) {
             return Ok(());
         }
-        let option = |name: &str| databases.value(copies, &options, ("option_name", name), "option_value");
+        let option = |name: &str| -> Result<Option<Vec<u8>>> {
+            for (databases, copies) in loaded {
+                let value = databases.value(copies, &options, ("option_name", name), "option_value")?;
+                if value.is_some() {
+                    return Ok(value);
+                }
+            }
+            Ok(None)
+        };
         match option("siteurl")? {
             Some(url) if url.starts_with(b"http://") || url.starts_with(b"https://") => {}
             Some(_) => faults.push(fault("option siteurl", "is no address")),

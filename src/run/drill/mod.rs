@@ -3,7 +3,9 @@
 mod inspect;
 mod plan;
 mod record;
+mod stand_in;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -13,6 +15,7 @@ pub(crate) use record::newest_proven;
 pub use record::{Drill, Failure, Standing, Verdict, drills, standing};
 
 use self::plan::Plan;
+use super::journal::Aside;
 use super::scope::{Alone, Run};
 use super::work::Work;
 use super::{Estimate, Job, claim_site, open, pace, recover};
@@ -66,8 +69,17 @@ pub fn drill(job: &Job, request: &DrillRequest, cx: &Cx) -> Result<Drilled> {
     let fetched = drill.note("files", fetched)?.unwrap_or_default();
     let loaded = run.step(Step::Load, || plan.load(&work, cx));
     drill.note("databases", loaded)?;
-    announce(&work, cx);
-    let found = run.step(Step::Probe, || plan.inspect(&work, cx));
+    // No server to load into is no fault of the snapshot.
+    let started = run.hold(Step::Stage, || plan::server(&work, cx).map(Arc::new), |_server| Ok(()))?;
+    let mut inside = Vec::new();
+    if let Some(server) = started.as_ref() {
+        let loaded = run.step(Step::Load, || plan.load_inside(server, cx));
+        inside = drill.note("databases", loaded)?.unwrap_or_default();
+        drill.server = Some(server.version()?);
+    }
+    let beside = work.asides();
+    announce(&work, &inside, cx);
+    let found = run.step(Step::Probe, || plan.inspect(&beside, &inside, cx));
     for failure in drill.note("the site", found)?.unwrap_or_default() {
         cx.missed(&failure.what, &failure.why);
         drill.failures.push(failure);
@@ -80,11 +92,12 @@ pub fn drill(job: &Job, request: &DrillRequest, cx: &Cx) -> Result<Drilled> {
     }
     drill.files = fetched.files;
     drill.bytes = fetched.bytes;
-    drill.rows = work.copies().iter().map(|copy| copy.rows).sum();
+    let copies: Vec<_> = beside.into_iter().chain(inside).map(|aside| aside.copy).collect();
+    drill.rows = copies.iter().map(|copy| copy.rows).sum();
     drill.seconds = begun.elapsed().as_secs_f64();
     drill.finish(Timestamp::now());
     record::store(job, &drill)?;
-    pace::learn(job, &cx.state(), fetched.bytes, &work.copies())?;
+    pace::learn(job, &cx.state(), fetched.bytes, &copies)?;
     let whole_site = plan.whole_site();
     if let Some(first) = drill.failures.first() {
         return Err(failed(job, &drill, first));
@@ -94,8 +107,9 @@ pub fn drill(job: &Job, request: &DrillRequest, cx: &Cx) -> Result<Drilled> {
 }
 
 /// Hooks find what came back by the state that they are handed.
-fn announce(work: &Work<'_>, cx: &Cx) {
-    let databases = work.copies().into_iter().map(|copy| (copy.live, copy.side)).collect();
+fn announce(work: &Work<'_>, inside: &[Aside], cx: &Cx) {
+    let asides = work.asides().into_iter().chain(inside.iter().cloned());
+    let databases = asides.map(|aside| (aside.copy.live, aside.copy.side)).collect();
     cx.emit(What::Scratch { files: work.tree(), databases });
 }
 

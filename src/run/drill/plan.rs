@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::super::databases::Databases;
-use super::super::journal::{Files, Journal};
+use super::super::journal::{Aside, Files, Journal};
 use super::super::pace::Pace;
 use super::super::restore::{stamp, token};
 use super::super::work::Work;
@@ -13,10 +13,13 @@ use super::super::{Estimate, Job, choose, parts::Parts, preflight};
 use super::DrillRequest;
 use super::inspect;
 use super::record::{Drill, Failure, begun_walk, drills, next_part};
+use super::stand_in::StandIn;
 use crate::database;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 use crate::repo::{ChangeKind, Fetched, Manifest, Node, Reader, Repo, Snapshot, VIRTUAL};
+use crate::sys::fs::sibling;
+use crate::sys::raw_path::RawPath;
 
 /// However small the budget: a drill that restores nothing proves nothing.
 const MOST_PARTS: u64 = 1000;
@@ -27,6 +30,8 @@ pub(super) struct Plan<'a> {
     manifest: Manifest,
     reader: Reader,
     databases: Databases,
+    /// Those that can be loaded only into a server of our own.
+    inside: Databases,
     /// The site's root in the snapshot.
     root: Node,
     slice: Slice,
@@ -66,7 +71,8 @@ impl<'a> Plan<'a> {
             cx.note(format!("part {} of {parts}: all files are restored once in {parts} drills", slice.part));
         }
         let databases = Databases::find(job, &manifest, (&reader, &snapshot), &Parts::default())?;
-        Ok(Self { job, snapshot, manifest, reader, databases, root, slice, bytes })
+        let inside = Databases::default();
+        Ok(Self { job, snapshot, manifest, reader, databases, inside, root, slice, bytes })
     }
 
     /// Of a drill that begins now.
@@ -102,7 +108,10 @@ impl<'a> Plan<'a> {
     /// There is room and right to load the databases. Those for which there is not must not be tried: what is not beside
     /// the live ones would be inside of them.
     pub(super) fn prepare(&mut self, cx: &Cx) -> Result<()> {
-        self.databases.preflight_beside(self.job, cx).inspect_err(|_| self.databases = Databases::default())
+        let ready = self.databases.preflight(self.job, false, cx);
+        ready.inspect_err(|_| self.databases = Databases::default())?;
+        self.inside = self.databases.split_off_inside();
+        Ok(())
     }
 
     /// The storage and the site's servers are there to be asked: else what failed is no fault of the snapshot.
@@ -126,7 +135,22 @@ impl<'a> Plan<'a> {
             // Beside the live file would be inside the live root.
             aside.copy.side = place.join(format!("sqlite-{number}")).to_string_lossy().into_owned();
         }
+        if !self.inside.is_empty() {
+            journal.server = Some(RawPath(sibling(&place, "-server")));
+        }
         Ok(journal)
+    }
+
+    /// Loads what is left into that server, and says under which names.
+    pub(super) fn load_inside(&mut self, server: &StandIn, cx: &Cx) -> Result<Vec<Aside>> {
+        self.inside.move_to(self.job, |live| server.spec(live))?;
+        let mut announced = self.inside.announce(&token())?;
+        for (directory, copy) in self.inside.load(&announced, cx)? {
+            for aside in announced.iter_mut().filter(|aside| aside.directory == directory) {
+                aside.copy = copy.clone();
+            }
+        }
+        Ok(announced)
     }
 
     /// From the storage alone, every blob compared with its hash; then looked at once more, as it lies there.
@@ -170,14 +194,20 @@ impl<'a> Plan<'a> {
     }
 
     /// What the site itself needs to run.
-    pub(super) fn inspect(&self, work: &Work<'_>, cx: &Cx) -> Result<Vec<Failure>> {
-        inspect::wordpress(&self.reader, &self.root, &self.databases, &work.asides(), cx)
+    pub(super) fn inspect(&self, beside: &[Aside], inside: &[Aside], cx: &Cx) -> Result<Vec<Failure>> {
+        let loaded = [(&self.databases, beside), (&self.inside, inside)];
+        inspect::wordpress(&self.reader, &self.root, &loaded, cx)
     }
 
     pub(super) fn whole_site(&self) -> Estimate {
         let rows = self.manifest.databases.iter().map(|dump| dump.rows).sum();
         Pace::of(self.job).estimate(self.bytes, rows)
     }
+}
+
+/// A server for what the site's own does not let us load; `None` if there is no need.
+pub(super) fn server(work: &Work<'_>, cx: &Cx) -> Result<Option<StandIn>> {
+    work.server().map(|place| StandIn::start(&place, cx)).transpose()
 }
 
 /// In how many parts the files are restored. A walk that a budget began goes on in its own steps while they about fit: the site

@@ -105,7 +105,13 @@ fn who_may_make_no_schemas_has_nothing_loaded_into_the_live_one() {
     site.world.configure(&databases, None, "");
     let before = (fingerprint(&site.world.root), site.names());
     site.server.sql("", "SET GLOBAL log_output='TABLE', general_log=1");
-    site.world.run(&["drill"]);
+    // The server of the drill has another user, who must get to its directory.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(site.world.path(""), open).unwrap();
+    let drilled = site.world.json(0, &["drill"])["result"]["drilled"].clone();
+    assert!(drilled["server"].as_str().is_some_and(|server| server.starts_with("MariaDB 1")), "{drilled:#}");
+    assert_eq!(drilled["rows"], 550);
+    assert_eq!(site.verdict(), "proven");
     site.server.sql("", "SET GLOBAL general_log=0");
     let loads = site.server.sql(
         "mysql",
@@ -114,6 +120,41 @@ fn who_may_make_no_schemas_has_nothing_loaded_into_the_live_one() {
     assert_eq!(loads, "", "rows were loaded into the live schema");
     assert_same(&before.0, &fingerprint(&site.world.root));
     assert_eq!(before.1, site.names(), "nothing is left behind");
+}
+
+/// The server that a drill started ends with it, however that ends.
+#[test]
+fn a_killed_drill_takes_its_server_along() {
+    let site = Site::new("");
+    site.server.sql("", "CREATE USER app@localhost; GRANT ALL ON shop.* TO app@localhost");
+    let (socket, seen) = (site.server.socket().display().to_string(), site.world.path("seen"));
+    let databases =
+        format!("databases: [{{type: mysql, name: shop, host: \"localhost:{socket}\", user: app}}]");
+    let script = format!("touch {}; sleep 60", seen.display());
+    let hook = format!("hooks: {{drill: [{{command: [/bin/sh, -c, \"{script}\"]}}]}}\n");
+    site.world.configure(&databases, None, &hook);
+    fs::set_permissions(site.world.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let before = site.names();
+    let mut child = site.world.command(&["--quiet", "drill"]).spawn().unwrap();
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !seen.exists() {
+        assert!(std::time::Instant::now() < patience, "the hook never ran");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let servers = || {
+        let pattern = format!("datadir={}", site.world.path("").display());
+        let found = std::process::Command::new("pgrep").args(["-f", "--", &pattern]).output().unwrap();
+        String::from_utf8_lossy(&found.stdout).lines().count()
+    };
+    assert_eq!(servers(), 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert_eq!(servers(), 0, "it runs on");
+    site.world.run(&["recover"]).expect(0);
+    fs::remove_file(&seen).unwrap();
+    let left: Vec<_> = site.names().into_iter().filter(|name| name != "state").collect();
+    assert_eq!(left, before.into_iter().filter(|name| name != "state").collect::<Vec<_>>());
 }
 
 /// As little as looks like a `WordPress`, on `SQLite`.
