@@ -136,7 +136,7 @@ fn a_killed_drill_takes_its_server_along() {
     fs::set_permissions(site.world.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let before = site.names();
     let mut child = site.world.command(&["--quiet", "drill"]).spawn().unwrap();
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let patience = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while !seen.exists() {
         assert!(std::time::Instant::now() < patience, "the hook never ran");
         std::thread::sleep(std::time::Duration::from_millis(50));
