@@ -204,7 +204,7 @@ pub(super) struct Drill {
     /// Restore everything, as without `--sample`
     #[arg(long, conflicts_with_all = ["max_bytes", "max_minutes"])]
     pub(super) full: bool,
-    /// Restore at most about so many MiB of files at once: more drills, if need be
+    /// Restore at most about so many MiB at once: more drills, if need be, in which the databases take turns
     #[arg(long, value_name = "MIB")]
     pub(super) max_bytes: Option<u64>,
     /// The same in minutes, by what restores took on this node

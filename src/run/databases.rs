@@ -229,6 +229,12 @@ impl Databases {
         Ok(())
     }
 
+    /// Leaves those whose turn it is in this part of so many: each whole, and each once in all parts.
+    pub(crate) fn take_turns(&mut self, part: u32, parts: u32) {
+        let mut turn = (1..=parts).cycle();
+        self.pairs.retain(|_| turn.next() == Some(part));
+    }
+
     /// Takes out those that can be restored only inside of what is live: a drill loads them elsewhere.
     pub(crate) fn split_off_inside(&mut self) -> Self {
         let (beside, inside) =

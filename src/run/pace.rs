@@ -55,12 +55,6 @@ impl Pace {
         GUESS
     }
 
-    /// How many bytes of files come back in this time.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an estimate
-    pub(crate) fn bytes_in(&self, seconds: u64) -> u64 {
-        (self.bytes_per_second * seconds as f64) as u64
-    }
-
     #[allow(clippy::cast_precision_loss)] // an estimate
     pub(crate) fn estimate(&self, bytes: u64, rows: u64) -> Estimate {
         let seconds = bytes as f64 / self.bytes_per_second + rows as f64 / self.rows_per_second;

@@ -30,7 +30,7 @@ pub struct DrillRequest {
     pub wanted: Wanted,
     /// How many drills the files are spread over; databases are restored whole each time.
     pub parts: u32,
-    /// Restore at most about so many bytes at once: more drills, if need be.
+    /// Restore at most about so many bytes at once: more drills, if need be, in which the databases take turns.
     pub max_bytes: Option<u64>,
     /// The same in seconds, by what was measured on this node.
     pub max_seconds: Option<u64>,

@@ -65,12 +65,21 @@ impl<'a> Plan<'a> {
         let root = reader.node(&snapshot, &saved)?;
         let bytes = reader.size_below(&root, &|_, _| true)?;
         let before = drills(job)?;
-        let parts = parts(request, bytes, Pace::of(job), begun_walk(&before));
+        let dumps = &manifest.databases;
+        let size = Size {
+            files: bytes,
+            dumps: dumps.iter().map(|dump| dump.bytes).sum(),
+            rows: dumps.iter().map(|dump| dump.rows).sum(),
+        };
+        let parts = parts(request, size, Pace::of(job), begun_walk(&before));
         let slice = Slice { part: next_part(&before, parts), parts };
         if parts > 1 {
             cx.note(format!("part {} of {parts}: all files are restored once in {parts} drills", slice.part));
         }
-        let databases = Databases::find(job, &manifest, (&reader, &snapshot), &Parts::default())?;
+        let mut databases = Databases::find(job, &manifest, (&reader, &snapshot), &Parts::default())?;
+        if request.max_bytes.is_some() || request.max_seconds.is_some() {
+            databases.take_turns(slice.part, parts);
+        }
         let inside = Databases::default();
         Ok(Self { job, snapshot, manifest, reader, databases, inside, root, slice, bytes })
     }
@@ -210,16 +219,27 @@ pub(super) fn server(work: &Work<'_>, cx: &Cx) -> Result<Option<StandIn>> {
     work.server().map(|place| StandIn::start(&place, cx)).transpose()
 }
 
-/// In how many parts the files are restored. A walk that a budget began goes on in its own steps while they about fit: the site
+/// In how many parts a site is restored. A walk that a budget began goes on in its own steps while they about fit: the site
 /// grows and the pace is measured anew each time, and a walk that began again each time would never see the rest.
-fn parts(request: &DrillRequest, bytes: u64, pace: Pace, begun: Option<u32>) -> u32 {
-    let by_time = request.max_seconds.map(|seconds| pace.bytes_in(seconds));
-    let most = [request.max_bytes, by_time].into_iter().flatten().min();
-    let needed = most.map_or(1, |most| bytes.div_ceil(most.max(1)).clamp(1, MOST_PARTS));
+fn parts(request: &DrillRequest, size: Size, pace: Pace, begun: Option<u32>) -> u32 {
+    let whole = pace.estimate(size.files, size.rows).seconds;
+    let by_bytes = request.max_bytes.map(|most| (size.files + size.dumps).div_ceil(most.max(1)));
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    // an estimate
+    let by_time = request.max_seconds.map(|most| (whole / most.max(1) as f64).ceil() as u64);
+    let needed = by_bytes.into_iter().chain(by_time).max().unwrap_or(1).clamp(1, MOST_PARTS);
     let asked = u64::from(request.parts).clamp(1, MOST_PARTS);
     let fits = |parts: &u64| needed <= parts + parts / 4 && *parts <= 2 * needed && *parts >= asked;
     let goes_on = begun.map(u64::from).filter(|parts| needed > asked && fits(parts));
     u32::try_from(goes_on.unwrap_or(needed.max(asked))).unwrap_or(u32::MAX)
+}
+
+/// Of a whole site: bytes of its files and of its dumps, and rows.
+#[derive(Clone, Copy)]
+struct Size {
+    files: u64,
+    dumps: u64,
+    rows: u64,
 }
 
 #[cfg(test)]
@@ -234,7 +254,7 @@ mod tests {
             max_bytes: Some(max_bytes),
             max_seconds: None,
         };
-        parts(&request, 1000, Pace::guess(), begun)
+        parts(&request, Size { files: 900, dumps: 100, rows: 0 }, Pace::guess(), begun)
     }
 
     #[test]

@@ -156,9 +156,18 @@ fn a_large_site_is_proven_part_by_part() {
         assert_eq!(site.verdict(), if part < 4 { "in-part" } else { "proven" });
     }
     assert_eq!(files, 40, "every file was restored once");
-    // A budget leads to parts as well.
+    // A budget leads to parts as well, in which the databases take turns.
     let told = site.world.run(&["drill", "--max-bytes", "1"]).expect(0);
     assert!(!told.out.contains("part 1 of"), "it fits: {}", told.out);
+    site.world.write("large", vec![7; 3 << 20]);
+    site.world.backup();
+    let mut rows = Vec::new();
+    for _ in 1..=4 {
+        let drilled = site.world.json(0, &["drill", "--max-bytes", "1"])["result"]["drilled"].clone();
+        assert_eq!(drilled["parts"], 4);
+        rows.push(drilled["rows"].as_u64().unwrap());
+    }
+    assert_eq!((rows, site.verdict()), (vec![550, 0, 0, 0], "proven".into()));
 }
 
 #[test]
