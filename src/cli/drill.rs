@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::args::Drill;
 use super::output::{bytes, count, duration};
+use super::restore::rows;
 use super::{Done, SUCCESS, Session};
 use crate::event::{Outcome, RunKind, RunState};
 use crate::run::{self, DrillRequest, Drilled};
@@ -34,12 +35,12 @@ pub(super) fn drill(session: &Session<'_>, args: &Drill) -> Done {
         let drill = &done.drill;
         writeln!(
             out,
-            "snapshot {:.8} of {} comes back: {}, {}, {} in {}",
+            "snapshot {:.8} of {} comes back: {}, {}{} in {}",
             drill.snapshot,
             job.local(drill.time),
             count(drill.files, "file"),
             bytes(drill.bytes),
-            count(drill.rows, "row"),
+            rows(", ", drill.rows, ""),
             duration(drill.seconds)
         )?;
         if drill.parts > 1 {

@@ -209,7 +209,7 @@ fn describe(preview: &Preview, job: &Job, out: &mut dyn Write) -> std::io::Resul
 
 fn describe_database(plan: &DatabasePlan, out: &mut dyn Write) -> std::io::Result<()> {
     let of_kind = |kind| plan.tables.iter().filter(move |table| table.kind == kind);
-    writeln!(out, "database: {}, {} in the snapshot", plan.database, count(plan.rows, "row"))?;
+    writeln!(out, "database: {}{}", plan.database, rows(", ", plan.rows, " in the snapshot"))?;
     match plan.means {
         Means::Beside => {}
         Means::SideTables => writeln!(out, "exchanged as tables under other names inside its schema")?,
@@ -237,6 +237,11 @@ fn describe_database(plan: &DatabasePlan, out: &mut dyn Write) -> std::io::Resul
     }
 }
 
+/// Nothing where nobody counted: a dump of `SQLite` consists of pages.
+pub(super) fn rows(before: &str, number: u64, after: &str) -> String {
+    if number == 0 { String::new() } else { format!("{before}{}{after}", count(number, "row")) }
+}
+
 fn tell(restored: &Restored, state: &RunState, args: &Restore, out: &mut dyn Write) -> std::io::Result<()> {
     let fetched = restored.fetched;
     writeln!(
@@ -256,9 +261,9 @@ fn tell(restored: &Restored, state: &RunState, args: &Restore, out: &mut dyn Wri
     for copy in &restored.databases {
         writeln!(
             out,
-            "database {}: {} in {}",
+            "database {}: {}{}",
             copy.live,
-            count(copy.rows, "row"),
+            rows("", copy.rows, " in "),
             count(copy.tables, "table")
         )?;
     }
