@@ -23,7 +23,7 @@ const LARGEST_BLOB: usize = 64 << 20;
 
 /// Where the bytes of a blob came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum Origin {
     Live,
     Repository,
 }
@@ -53,7 +53,7 @@ pub(crate) fn fill(
     node: &Node,
     file: &File,
     live: Option<&Live>,
-    took: &mut dyn FnMut(From, u64) -> Result<()>,
+    took: &mut dyn FnMut(Origin, u64) -> Result<()>,
 ) -> Result<()> {
     // Where the file system can, both files share their blocks, and only what differs is written.
     let shared = live.is_some_and(|live| rustix::fs::ioctl_ficlone(file, &live.0).is_ok());
@@ -62,8 +62,8 @@ pub(crate) fn fill(
         // What was shared is ours now: nobody else can alter it after it was compared.
         let known = if shared { Some(file) } else { live.map(|live| &live.0) };
         let (data, from) = match known.and_then(|known| blob_of(reader, known, offset, id)) {
-            Some(data) => (data, From::Live),
-            None => (reader.blob(id)?.to_vec(), From::Repository),
+            Some(data) => (data, Origin::Live),
+            None => (reader.blob(id)?.to_vec(), Origin::Repository),
         };
         let size = data.len() as u64;
         if offset + size > node.meta.size {
@@ -71,8 +71,8 @@ pub(crate) fn fill(
             return Err(Error::failed(format!("the content has more than the {most} bytes the tree says")));
         }
         match (shared, from) {
-            (true, From::Live) => {}
-            (true, From::Repository) => file.write_all_at(&data, offset)?,
+            (true, Origin::Live) => {}
+            (true, Origin::Repository) => file.write_all_at(&data, offset)?,
             (false, _) => write_sparse(file, &data, offset)?,
         }
         offset += size;

@@ -17,7 +17,7 @@ use rustic_core::repofile::{Node, NodeType};
 use serde::Serialize;
 
 use super::attributes::Attributes;
-use super::content::{self, From, Live};
+use super::content::{self, Live, Origin};
 use super::reader::Reader;
 use crate::error::{Context, Error, Result};
 use crate::event::{Cx, Unit};
@@ -260,9 +260,9 @@ impl Fetch<'_> {
     }
 
     /// Reports progress as bytes arrive, and stops between two blobs.
-    fn took(&self, from: From, size: u64) -> Result<()> {
+    fn took(&self, from: Origin, size: u64) -> Result<()> {
         self.cx.go_on()?;
-        if from == From::Live {
+        if from == Origin::Live {
             self.reused.fetch_add(size, Ordering::Relaxed);
         }
         let done = self.bytes.fetch_add(size, Ordering::Relaxed) + size;

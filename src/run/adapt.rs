@@ -41,21 +41,24 @@ pub(crate) fn check(
                 .with_remedy("`--keep` names files of the target, relative to its root"));
         }
     }
-    let config = reader.find(snapshot.tree, &saved.join(CONFIG))?;
-    if config.is_some() { own_config(job).map(drop) } else { Ok(()) }
+    for own in OWN {
+        let live = job.site.root.join(own);
+        if reader.find(snapshot.tree, &saved.join(own))?.is_some() && symlink_metadata(&live).is_err() {
+            let text = format!(
+                "{} is not there, and the one in the snapshot leads to the first site's database",
+                live.display()
+            );
+            return Err(Error::usage(text).with_remedy(format!(
+                "put a {own} with the target's own settings there first, be it empty"
+            )));
+        }
+    }
+    if reader.find(snapshot.tree, &saved.join(CONFIG))?.is_some() { own_config(job) } else { Ok(()) }
 }
 
 /// The target's configuration, which must lead to the target's database.
-fn own_config(job: &Job) -> Result<WordPress> {
+fn own_config(job: &Job) -> Result<()> {
     let path = job.site.root.join(CONFIG);
-    let remedy = "put a wp-config.php with the target's own database settings there first";
-    if symlink_metadata(&path).is_err() {
-        let text = format!(
-            "{} is not there, and the one in the snapshot leads to the first site's database",
-            path.display()
-        );
-        return Err(Error::usage(text).with_remedy(remedy));
-    }
     let config = WordPress::read(&path)?;
     let name = config.name()?;
     let named = |spec: &DatabaseSpec| matches!(spec, DatabaseSpec::Mysql(mysql) if mysql.schema == name);
@@ -64,9 +67,9 @@ fn own_config(job: &Job) -> Result<WordPress> {
             "{} names the database {name:?}, which the target's configuration does not",
             path.display()
         );
-        return Err(Error::usage(text).with_remedy(remedy));
+        return Err(Error::usage(text).with_remedy("name in it the target's own database"));
     }
-    Ok(config)
+    Ok(())
 }
 
 /// Gives the fetched tree the target's own files. Nothing of it is live yet.
@@ -75,8 +78,9 @@ pub(crate) fn files(job: &Job, source: &Source, tree: &Path) -> Result<()> {
     let own = OWN.iter().map(PathBuf::from).chain(source.keep.iter().cloned());
     for path in own {
         let live = job.site.root.join(&path);
-        if symlink_metadata(&live).is_ok() {
-            copy(&live, &tree.join(&path)).with_context(|| format!("keep {}", live.display()))?;
+        // A pipe would never end, a directory is no configuration.
+        if symlink_metadata(&live).is_ok_and(|meta| meta.is_file() || meta.is_symlink()) {
+            copy(&live, tree, &path).with_context(|| format!("keep {}", live.display()))?;
         }
     }
     Ok(())
@@ -100,8 +104,14 @@ fn same_prefix(job: &Job, tree: &Path) -> Result<()> {
 }
 
 /// With owner, mode and time.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+fn copy(from: &Path, tree: &Path, path: &Path) -> Result<()> {
     let meta = symlink_metadata(from)?;
+    let to = &tree.join(path);
+    // A link on the way came out of the snapshot, and could lead anywhere.
+    let is_link = |above: &Path| symlink_metadata(tree.join(above)).is_ok_and(|meta| !meta.is_dir());
+    if let Some(link) = path.ancestors().skip(1).find(|above| is_link(above)) {
+        return Err(Error::failed(format!("{} is no directory in the snapshot", link.display())));
+    }
     if symlink_metadata(to).is_ok() {
         std::fs::remove_file(to)?;
     }

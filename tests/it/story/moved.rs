@@ -145,6 +145,11 @@ fn what_could_harm_the_first_site_is_refused_before_anything_changes() {
     target.configure("databases: []", None, "");
     target.write("wp-config.php", &own);
     refused("does not");
+    // Of other programs too: their secrets are in another file.
+    site.world.write(".env", "DB_PASSWORD=first");
+    site.world.backup();
+    target.configure(&databases("staging"), None, "");
+    refused(".env is not there, and the one in the snapshot leads to the first site's database");
     let same = site.world.path("lifeboat.yaml").display().to_string();
     site.world.run(&["restore", "--at", "latest", "--into", &same, "--yes"]).expect(2);
     for wrong in ["nonsense", "http://a=http://b"] {
