@@ -70,19 +70,12 @@ pub fn run(program: &Program<'_>) -> Result<Ended> {
 
 /// As `run`, but also ends the group once `stop` says so, and gives back what a program said that had to be ended.
 pub fn run_unless(program: &Program<'_>, stop: impl Fn() -> bool) -> Result<Ended> {
-    let Some((name, arguments)) = program.command.split_first() else {
-        return Err(Error::usage("there is no program to run"));
-    };
-    let mut child = Command::new(name)
-        .args(arguments)
-        .env_clear()
-        .envs([("PATH", PATH), ("LANG", "C.UTF-8"), ("HOME", "/")])
+    let (mut command, name) = prepared(program.command)?;
+    let mut child = command
         .envs(program.environment.iter().copied())
-        .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
         .spawn()
         .with_context(|| format!("start {name}"))?;
     feed(&mut child, program.input)?;
@@ -106,6 +99,21 @@ pub fn run_unless(program: &Program<'_>, stop: impl Fn() -> bool) -> Result<Ende
     Ok(Ended { status, how, output, errors, cut: output_cut || errors_cut })
 }
 
+/// In `/`, in a process group of its own, with nothing of our environment; and its name.
+fn prepared(command: &[String]) -> Result<(Command, &String)> {
+    let Some((name, arguments)) = command.split_first() else {
+        return Err(Error::usage("there is no program to run"));
+    };
+    let mut prepared = Command::new(name);
+    prepared
+        .args(arguments)
+        .env_clear()
+        .envs([("PATH", PATH), ("LANG", "C.UTF-8"), ("HOME", "/")])
+        .current_dir("/")
+        .process_group(0);
+    Ok((prepared, name))
+}
+
 /// A program that goes on beside us, in a process group of its own that ends with this.
 pub struct Service {
     child: Mutex<Child>,
@@ -114,18 +122,11 @@ pub struct Service {
 
 impl Service {
     pub fn start(command: &[String]) -> Result<Self> {
-        let Some((name, arguments)) = command.split_first() else {
-            return Err(Error::usage("there is no program to run"));
-        };
-        let child = Command::new(name)
-            .args(arguments)
-            .env_clear()
-            .envs([("PATH", PATH), ("LANG", "C.UTF-8"), ("HOME", "/")])
-            .current_dir("/")
+        let (mut prepared, name) = prepared(command)?;
+        let child = prepared
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .process_group(0)
             .spawn()
             .with_context(|| format!("start {name}"))?;
         Ok(Self { group: group_of(&child)?, child: Mutex::new(child) })
