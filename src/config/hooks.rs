@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::duration;
 use super::secret::command;
 use super::shape::Hook;
 use super::suggest::closest;
@@ -11,8 +12,6 @@ use crate::event::Step;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(10);
 const MAX_TIMEOUT: Duration = Duration::from_hours(24);
-
-const MAX_KEEP: Duration = Duration::from_hours(3650 * 24);
 
 /// The points that belong to the run as a whole.
 const RUN_POINTS: [&str; 7] =
@@ -60,43 +59,10 @@ fn timeout(at: &At<'_>) -> Option<Duration> {
         at.complain("has no unit", "write it like 30s, 5m or 1h");
         return None;
     }
-    let parsed =
-        duration(at.text()?).filter(|duration| (Duration::from_secs(1)..=MAX_TIMEOUT).contains(duration));
+    let parsed = duration::parse(at.text()?)
+        .filter(|duration| (Duration::from_secs(1)..=MAX_TIMEOUT).contains(duration));
     if parsed.is_none() {
         at.complain("is not a time from 1s to 24h", "write it like 30s, 5m or 1h");
     }
     parsed
-}
-
-/// How long something is kept.
-pub(super) fn keep(at: &At<'_>) -> Option<Duration> {
-    if at.is_number() {
-        at.complain("has no unit", "write it like 36h or 7d");
-        return None;
-    }
-    let parsed = duration(at.text()?).filter(|duration| *duration <= MAX_KEEP);
-    if parsed.is_none() {
-        at.complain("is not a time of at most 3650d", "write it like 36h or 7d");
-    }
-    parsed
-}
-
-/// `30s`, `5m`, `1h`, `7d` or several of them: `1h30m`.
-fn duration(text: &str) -> Option<Duration> {
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|char: char| !char.is_ascii_digit())?;
-        let count: u64 = rest[..digits].parse().ok()?;
-        let seconds = match rest.as_bytes()[digits] {
-            b's' => 1,
-            b'm' => 60,
-            b'h' => 3600,
-            b'd' => 86_400,
-            _ => return None,
-        };
-        total = total.checked_add(Duration::from_secs(count.checked_mul(seconds)?))?;
-        rest = &rest[digits + 1..];
-    }
-    Some(total)
 }

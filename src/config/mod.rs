@@ -1,11 +1,17 @@
 //! What was asked: the YAML file with everything that is wrong in it at once, and from it the job a run needs.
 
 mod databases;
+mod duration;
 mod hooks;
 mod host;
 mod job;
+mod limits;
+mod notify;
 mod problem;
+mod quiesce;
 mod read;
+mod retention;
+mod schedule;
 mod secret;
 mod shape;
 mod starter;
@@ -20,9 +26,13 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+pub use limits::Limits;
+pub use notify::Notify;
 pub use problem::{Problem, Problems};
+pub use quiesce::Quiesce;
+pub use retention::Retention;
 pub use secret::SecretRef;
-pub use shape::{Config, Database, Hook, Mount, Repository, Retention, Site, SiteKind, Storage, Tls};
+pub use shape::{Config, Database, Hook, Mount, Repository, Site, SiteKind, Storage, Tls};
 pub use starter::{Starter, name_of, starter};
 
 use problem::Findings;

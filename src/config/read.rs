@@ -7,13 +7,12 @@ use jiff::tz::TimeZone;
 
 use super::databases::databases;
 use super::secret::{self, Privacy, SecretRef};
-use super::shape::{Config, Mount, Repository, Restore, Retention, Site, SiteKind, Storage};
+use super::shape::{Config, Mount, Repository, Restore, Site, SiteKind, Storage};
 use super::walk::{At, kind, optional};
-use super::{hooks, host};
-use crate::schedule::cron::Cron;
+use super::{duration, hooks, host, limits, notify, quiesce, retention, schedule};
 
 const STATE: &str = "/var/lib/lifeboat";
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 13] = [
     "site",
     "databases",
     "storage",
@@ -21,6 +20,9 @@ const KEYS: [&str; 10] = [
     "schedule",
     "retention",
     "restore",
+    "quiesce",
+    "limits",
+    "notify",
     "hooks",
     "zone",
     "state",
@@ -39,9 +41,12 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
     let storage = storage.and_then(|at| storage_section(&at, files));
     let state = top.get("state").map_or(Some(PathBuf::from(STATE)), |at| outside(&at, files));
     let databases = optional(&top, "databases", |at| databases(at, privacy));
-    let schedule = optional(&top, "schedule", schedule);
-    let retention = optional(&top, "retention", retention);
+    let schedule = optional(&top, "schedule", schedule::read);
+    let retention = optional(&top, "retention", retention::read);
     let restore = optional(&top, "restore", restore);
+    let quiesce = optional(&top, "quiesce", quiesce::read);
+    let limits = optional(&top, "limits", limits::read);
+    let notify = optional(&top, "notify", |at| notify::read(at, privacy));
     let hooks = optional(&top, "hooks", hooks::read);
     let zone = optional(&top, "zone", zone);
     let repository =
@@ -56,6 +61,9 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
         schedule: schedule.ok()?,
         retention: retention.ok()?.unwrap_or_default(),
         restore: restore.ok()?.unwrap_or_default(),
+        quiesce: quiesce.ok()?.unwrap_or_default(),
+        limits: limits.ok()?.unwrap_or_default(),
+        notify: notify.ok()?.unwrap_or_default(),
         hooks: hooks.ok()?.unwrap_or_default(),
         zone: zone.ok()?,
         state: state?,
@@ -254,28 +262,9 @@ fn inside_path(at: &At<'_>) -> Option<PathBuf> {
     Some(path.components().collect())
 }
 
-fn schedule(at: &At<'_>) -> Option<Cron> {
-    match at.text()?.parse() {
-        Ok(cron) => Some(cron),
-        Err(error) => {
-            at.complain(
-                format_args!("cannot be used: {error}"),
-                "write it like \"0 3 * * *\" (at 03:00 every day), or daily",
-            );
-            None
-        }
-    }
-}
-
-fn retention(at: &At<'_>) -> Option<Retention> {
-    let table = at.table(&["last"])?;
-    let advice = "write how many snapshots to keep, or remove the key to keep them all";
-    Some(Retention { last: optional(&table, "last", |at| at.whole_number(1..=10_000, advice)).ok()? })
-}
-
 fn restore(at: &At<'_>) -> Option<Restore> {
     let table = at.table(&["keep_safety"])?;
-    Some(Restore { keep_safety: optional(&table, "keep_safety", hooks::keep).ok()? })
+    Some(Restore { keep_safety: optional(&table, "keep_safety", duration::keep).ok()? })
 }
 
 fn zone(at: &At<'_>) -> Option<String> {

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 
+use super::limits::Limits;
+use super::notify::Notify;
+use super::quiesce::Quiesce;
+use super::retention::Retention;
 use super::secret::SecretRef;
 use crate::database::{MysqlAddress, PostgresAddress};
 use crate::schedule::cron::Cron;
@@ -26,6 +30,12 @@ pub struct Config {
     pub retention: Retention,
     #[schemars(default)]
     pub restore: Restore,
+    #[schemars(default)]
+    pub quiesce: Quiesce,
+    #[schemars(default)]
+    pub limits: Limits,
+    #[schemars(default)]
+    pub notify: Notify,
     /// Commands by the point at which they run, such as `before-dump` or `on-failure`.
     #[schemars(default)]
     pub hooks: BTreeMap<String, Vec<Hook>>,
@@ -163,15 +173,6 @@ pub struct Repository {
     /// The key kept on this machine; default: `master.key` in the site's directory below `state`.
     #[schemars(default)]
     pub key_file: PathBuf,
-}
-
-/// How many snapshots stay.
-#[derive(Clone, Copy, Debug, Default, JsonSchema)]
-#[schemars(deny_unknown_fields)]
-pub struct Retention {
-    /// The newest complete snapshots to keep.
-    #[schemars(range(min = 1, max = 10000))]
-    pub last: Option<u32>,
 }
 
 /// What a restore in place leaves behind.
