@@ -3,6 +3,7 @@
 //! Read `run::backup` and `run::restore` first: each tells its whole story in one function.
 
 // Who asks, and what was asked.
+pub mod agent;
 pub mod cli;
 pub mod config;
 // What happens.
@@ -17,5 +18,6 @@ pub mod storage;
 pub mod dump;
 pub mod error;
 pub mod event;
+pub mod history;
 pub mod schedule;
 pub mod sys;

@@ -33,6 +33,9 @@ pub(super) struct Global {
     /// Give a mounted storage up that leaves a request unanswered for so long
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) storage_patience: u64,
+    /// The name of this run in the history, which must not have been there before; for who starts it
+    #[arg(long, global = true, hide = true, value_name = "NAME")]
+    pub(super) run_id: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -54,6 +57,14 @@ pub(super) enum Command {
     Forget(Forget),
     /// Find damage in the repository
     Check(Check),
+    /// Work by the schedule: the part of Lifeboat that stays
+    Agent(Agent),
+    /// Show when the agent will work
+    Schedule(Schedule),
+    /// Show what happened: all runs, or one with its events
+    Runs(Runs),
+    /// Ask the agent for a backup soon, because something changed
+    Request(Request),
     /// List what a snapshot holds
     Ls(Ls),
     /// Write a file of a snapshot to stdout, or its database as SQL
@@ -113,6 +124,9 @@ pub(super) struct Backup {
     /// Mark it as started by a schedule
     #[arg(long)]
     pub(super) scheduled: bool,
+    /// Mark it as asked for by a request
+    #[arg(long, hide = true, conflicts_with = "scheduled")]
+    pub(super) requested: bool,
     /// Leave old snapshots alone
     #[arg(long)]
     pub(super) no_rotation: bool,
@@ -233,9 +247,59 @@ pub(super) struct Check {
     /// Read about this share of it, and the next share at the next check, until everything was read
     #[arg(long, value_name = "N%", value_parser = percent)]
     pub(super) read_data_subset: Option<f64>,
+    /// Mark it as started by a schedule
+    #[arg(long)]
+    pub(super) scheduled: bool,
     /// Set damaged files aside and rebuild the index; the next backup stores anew what the site still has
     #[arg(long)]
     pub(super) repair: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Agent {
+    /// Each `.yaml` file in this directory is a site too
+    #[arg(long, value_name = "DIR", default_value = "/etc/lifeboat/conf.d", value_hint = ValueHint::DirPath)]
+    pub(super) sites: PathBuf,
+    /// When asked to stop, let the run at work go on for so long before it is cancelled
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(super) drain: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Schedule {
+    /// So many of the next times
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) count: u16,
+    /// Those after this moment instead of now
+    #[arg(long, value_name = "TIME")]
+    pub(super) from: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Runs {
+    /// One run, with all its events; its name, or the beginning of it
+    pub(super) id: Option<String>,
+    /// Go on with what is said, until the run ends; without a run, until it is stopped
+    #[arg(short, long)]
+    pub(super) follow: bool,
+    /// So many of the newest
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    pub(super) count: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Request {
+    /// What changed
+    pub(super) reason: Option<String>,
+    /// List what waits, and what was given up
+    #[arg(long, conflicts_with = "reason")]
+    pub(super) list: bool,
+    /// Try again what was given up: one by its name, or all
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["reason", "list"])]
+    pub(super) retry: Option<String>,
+    /// Forget a request, also one that was given up
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["reason", "list", "retry"])]
+    pub(super) discard: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -19,7 +19,11 @@ struct Document<'a> {
 
 pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
     let job = session.job()?;
-    let cause = if args.scheduled { "scheduled" } else { "manual" };
+    let cause = match (args.scheduled, args.requested) {
+        (true, _) => "scheduled",
+        (_, true) => "requested",
+        _ => "manual",
+    };
     if args.tag.iter().any(|tag| tag == SAFETY) {
         return Err(Error::usage(format!("the tag `{SAFETY}` is for what a restore saves before it begins"))
             .with_remedy("choose another one; `keep` holds a snapshot for good"));
@@ -27,7 +31,7 @@ pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
     let mut tags = vec![cause.to_owned()];
     tags.extend(args.tag.iter().cloned());
     let request = BackupRequest { tags, no_rotation: args.no_rotation };
-    let cx = session.cx();
+    let cx = session.run_cx(&job, RunKind::Backup)?;
     session.output.say(format!("backing up {} ({})", job.site.name, job.site.root.display()));
 
     let (result, report) = run::execute(RunKind::Backup, &job, cause, &cx, || {

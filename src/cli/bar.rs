@@ -1,10 +1,10 @@
 //! A run as it goes: a bar on a terminal, plain lines in a log, JSON lines for programs; all from one stream of events.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, Write, stderr, stdout};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
 
 use super::args::Global;
 use super::output::{bytes, printable};
@@ -13,6 +13,7 @@ use crate::event::{Event, Outcome, Sink, Step, Unit, What};
 pub(super) struct Terminal {
     form: Form,
     quiet: bool,
+    put: fn(&str),
     state: Mutex<State>,
 }
 
@@ -25,7 +26,7 @@ enum Form {
 
 #[derive(Default)]
 struct State {
-    step: Option<(Step, Instant)>,
+    step: Option<(Step, Timestamp)>,
     bar: Option<ProgressBar>,
     told: Option<(u64, Unit)>,
 }
@@ -37,15 +38,20 @@ impl Terminal {
             (false, true) => Form::Bar,
             (false, false) => Form::Lines,
         };
-        Self { form, quiet: global.quiet, state: Mutex::default() }
+        Self { form, quiet: global.quiet, put: to_stderr, state: Mutex::default() }
+    }
+
+    /// Lines on standard output, for a run that was: they are what was asked for.
+    pub(super) fn replay() -> Self {
+        Self { form: Form::Lines, quiet: false, put: to_stdout, state: Mutex::default() }
     }
 
     /// A line above the bar, or just a line.
-    fn line(state: &State, text: &str) {
+    fn line(&self, state: &State, text: &str) {
         let text = printable(text);
         match &state.bar {
-            Some(bar) => bar.suspend(|| put(&text)),
-            None => put(&text),
+            Some(bar) => bar.suspend(|| (self.put)(&text)),
+            None => (self.put)(&text),
         }
     }
 
@@ -63,7 +69,7 @@ impl Terminal {
         bar.set_position(done);
     }
 
-    fn ended(&self, state: &mut State, mark: &str, error: Option<&str>) {
+    fn ended(&self, state: &mut State, at: Timestamp, mark: &str, error: Option<&str>) {
         if let Some(bar) = state.bar.take() {
             bar.finish_and_clear();
         }
@@ -74,12 +80,12 @@ impl Terminal {
             Some((done, Unit::Files)) if done > 0 => format!(", {done} files"),
             _ => String::new(),
         };
-        let seconds = started.elapsed().as_secs_f64();
+        let seconds = at.duration_since(started).as_secs_f64();
         if error.is_some() || !self.quiet {
-            Self::line(state, &format!("  {mark} {:<13} {seconds:>6.2} s{amount}", step.name()));
+            self.line(state, &format!("  {mark} {:<13} {seconds:>6.2} s{amount}", step.name()));
         }
         if let Some(error) = error {
-            Self::line(state, &format!("      {error}"));
+            self.line(state, &format!("      {error}"));
         }
     }
 }
@@ -88,36 +94,36 @@ impl Sink for Terminal {
     fn take(&self, event: &Event) {
         if self.form == Form::Json {
             if let Ok(line) = serde_json::to_string(event) {
-                put(&line);
+                (self.put)(&line);
             }
             return;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &event.what {
-            What::StepStarted { step } => state.step = Some((*step, Instant::now())),
-            What::StepDone { .. } => self.ended(&mut state, "✓", None),
+            What::StepStarted { step } => state.step = Some((*step, event.at)),
+            What::StepDone { .. } => self.ended(&mut state, event.at, "✓", None),
             // The error itself is told once, at the end; an attempt's error would otherwise be lost.
-            What::StepFailed { error, .. } => self.ended(&mut state, "✗", Some(error)),
+            What::StepFailed { error, .. } => self.ended(&mut state, event.at, "✗", Some(error)),
             What::Progress { done, total, unit } => self.progress(&mut state, *done, *total, *unit),
-            What::Note { text } if !self.quiet => Self::line(&state, &format!("    {text}")),
+            What::Note { text } if !self.quiet => self.line(&state, &format!("    {text}")),
             What::Warning { text, path } => {
                 let path = path.as_ref().map(|path| format!("{path}: ")).unwrap_or_default();
-                Self::line(&state, &format!("  ! {path}{text}"));
+                self.line(&state, &format!("  ! {path}{text}"));
             }
             What::Missed { path, why } => {
-                Self::line(&state, &format!("  ! not saved or restored: {path}: {why}"));
+                self.line(&state, &format!("  ! not saved or restored: {path}: {why}"));
             }
             What::HookRan { point, hook, verdict } if !self.quiet => {
-                Self::line(&state, &format!("    hook {point} {hook}: {verdict}"));
+                self.line(&state, &format!("    hook {point} {hook}: {verdict}"));
             }
             What::Reverted { step } => {
-                Self::line(&state, &format!("    put back what {} had changed", step.name()));
+                self.line(&state, &format!("    put back what {} had changed", step.name()));
             }
             What::Stuck { step, error } => {
-                Self::line(&state, &format!("  ! STUCK: {} could not be undone: {error}", step.name()));
+                self.line(&state, &format!("  ! STUCK: {} could not be undone: {error}", step.name()));
             }
             What::RunFinished { outcome, .. } if !self.quiet && *outcome != Outcome::Success => {
-                Self::line(&state, &format!("  {}", ending(*outcome)));
+                self.line(&state, &format!("  {}", ending(*outcome)));
             }
             _ => {}
         }
@@ -150,7 +156,11 @@ fn new_bar(step: &'static str, unit: Unit) -> ProgressBar {
     bar
 }
 
-fn put(text: &str) {
-    // Nobody to tell if standard error is closed; the exit code still says it.
+// Nobody to tell if it is closed; the exit code still says it.
+fn to_stderr(text: &str) {
     drop(writeln!(stderr().lock(), "{text}"));
+}
+
+fn to_stdout(text: &str) {
+    drop(writeln!(stdout().lock(), "{text}"));
 }

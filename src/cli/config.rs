@@ -23,6 +23,8 @@ fn check(session: &Session<'_>) -> Done {
     match crate::config::load(&session.global.config) {
         Ok(config) => {
             let job = config.job()?;
+            let now = jiff::Timestamp::now();
+            let tasks = config.tasks(now)?;
             let document = json!({
                 "site": job.site.name,
                 "root": job.site.root,
@@ -36,8 +38,10 @@ fn check(session: &Session<'_>) -> Done {
                     writeln!(out, "{}", crate::database::open(spec).describe())?;
                 }
                 writeln!(out, "{}", crate::storage::open(&job.storage).describe())?;
-                if config.schedule.is_some() {
-                    writeln!(out, "note: nothing runs `schedule` yet; call `lifeboat backup --scheduled` from cron or a timer")?;
+                for task in &tasks {
+                    let next = task.timetable.after(now).map(|next| job.local(next.due));
+                    let next = next.unwrap_or_else(|| "never again".to_owned());
+                    writeln!(out, "next {}: {next}, if the agent runs", task.kind.name())?;
                 }
                 Ok(())
             })

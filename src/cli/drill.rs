@@ -25,7 +25,7 @@ pub(super) fn drill(session: &Session<'_>, args: &Drill) -> Done {
         max_seconds: args.max_minutes.map(|minutes| minutes * 60),
     };
     let cause = if args.scheduled { "scheduled" } else { "manual" };
-    let cx = session.cx();
+    let cx = session.run_cx(&job, RunKind::Drill)?;
     let (result, state) = run::execute(RunKind::Drill, &job, cause, &cx, || {
         run::drill(&job, &request, &cx).map(|done| (done, None))
     });

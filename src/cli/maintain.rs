@@ -17,7 +17,7 @@ pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
         );
     }
     let request = ForgetRequest { dry_run: args.dry_run, prune: args.prune };
-    let cx = session.cx();
+    let cx = if args.dry_run { session.cx() } else { session.run_cx(&job, RunKind::Forget)? };
     let (result, state) = run::execute(RunKind::Forget, &job, "manual", &cx, || {
         run::forget(&job, request, &cx).map(|done| (done, None))
     });
@@ -57,9 +57,10 @@ pub(super) fn check(session: &Session<'_>, args: &Check) -> Done {
         (false, Some(percent)) => Reading::Share(percent),
         (false, None) => Reading::Nothing,
     };
+    let cause = if args.scheduled { "scheduled" } else { "manual" };
     let request = CheckRequest { read, repair: args.repair };
-    let cx = session.cx();
-    let (result, state) = run::execute(RunKind::Check, &job, "manual", &cx, || {
+    let cx = session.run_cx(&job, RunKind::Check)?;
+    let (result, state) = run::execute(RunKind::Check, &job, cause, &cx, || {
         run::check(&job, request, &cx).map(|done| (done, None))
     });
     let done = result?;

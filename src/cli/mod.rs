@@ -1,5 +1,6 @@
 //! Who asks: a person or cron at a terminal. The only place that prints.
 
+mod agent;
 mod args;
 mod backup;
 mod bar;
@@ -14,10 +15,14 @@ mod key;
 mod maintain;
 mod output;
 mod recover;
+mod request;
 mod restore;
+mod runs;
+mod schedule;
 mod snapshots;
 mod undo;
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -27,9 +32,11 @@ use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command, Global};
 use self::output::Output;
+use crate::agent::Signals;
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
-use crate::event::{Cancel, Cx};
+use crate::event::{Cancel, Cx, RunKind, Sink};
+use crate::history::{self, Recorder};
 use crate::run::Job;
 use crate::sys::signal;
 
@@ -58,8 +65,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let output = Output::new(&cli.global);
     let cancel = Cancel::default();
     let asked = cancel.clone();
-    let result = signal::on_stop(move |_| asked.cancel()).and_then(|()| {
-        let session = Session { global: &cli.global, output: &output, cancel };
+    // The agent has its own idea of what a signal asks for.
+    let (to_agent, signals) = Signals::new();
+    let listening = match cli.command {
+        Command::Agent(_) => signal::on_stop(to_agent),
+        _ => signal::on_stop(move |_| asked.cancel()),
+    };
+    let result = listening.and_then(|()| {
+        let session =
+            Session { global: &cli.global, output: &output, cancel, signals: Cell::new(Some(signals)) };
         // Exit codes are a contract: not even a mistake of ours may bring another one.
         catch_unwind(AssertUnwindSafe(|| dispatch(&session, &cli.command)))
             .unwrap_or_else(|_| Err(Error::failed("an internal error, described above; please report it")))
@@ -75,6 +89,8 @@ struct Session<'a> {
     global: &'a Global,
     output: &'a Output,
     cancel: Cancel,
+    /// For the agent, which takes them.
+    signals: Cell<Option<Signals>>,
 }
 
 fn dispatch(session: &Session<'_>, command: &Command) -> Done {
@@ -87,6 +103,10 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Drill(args) => drill::drill(session, args),
         Command::Forget(args) => maintain::forget(session, args),
         Command::Check(args) => maintain::check(session, args),
+        Command::Agent(args) => agent::agent(session, args),
+        Command::Schedule(args) => schedule::schedule(session, args),
+        Command::Runs(args) => runs::runs(session, args),
+        Command::Request(args) => request::request(session, args),
         Command::Ls(args) => browse::ls(session, args),
         Command::Dump(args) => dump::dump(session, args),
         Command::Diff(args) => browse::diff(session, args),
@@ -127,8 +147,27 @@ impl Session<'_> {
 
     /// A context that reports to the terminal.
     fn cx(&self) -> Cx {
-        let id = format!("{}-{}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), std::process::id());
-        Cx::new(id, self.cancel.clone(), vec![Arc::new(bar::Terminal::new(self.global))])
+        Cx::new(history::new_run("cli"), self.cancel.clone(), vec![Arc::new(bar::Terminal::new(self.global))])
+    }
+
+    /// The same for a run that is to be remembered. A history that cannot be written is no reason to do nothing.
+    fn run_cx(&self, job: &Job, kind: RunKind) -> Result<Cx> {
+        let id = self.global.run_id.clone().unwrap_or_else(|| history::new_run(kind.name()));
+        let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(bar::Terminal::new(self.global))];
+        let recorder = Recorder::begin(&history::directory(&job.state), &id);
+        let failure = match recorder {
+            Ok(recorder) => {
+                sinks.push(Arc::new(recorder));
+                None
+            }
+            Err(error) if self.global.run_id.is_some() => return Err(error),
+            Err(error) => Some(error),
+        };
+        let cx = Cx::new(id, self.cancel.clone(), sinks);
+        if let Some(error) = failure {
+            cx.warn(format!("this run will not be in the history: {error}"));
+        }
+        Ok(cx)
     }
 
     /// For short looks: steps are not worth a line, problems are.

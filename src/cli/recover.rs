@@ -14,7 +14,7 @@ struct Document<'a> {
 
 pub(super) fn recover(session: &Session<'_>) -> Done {
     let job = session.any_job()?;
-    let cx = session.cx();
+    let cx = session.run_cx(&job, RunKind::Recover)?;
     let (result, state) = run::execute(RunKind::Recover, &job, "manual", &cx, || {
         run::recover(&job, &cx).map(|done| (done, None))
     });

@@ -85,7 +85,7 @@ fn planned(session: &Session<'_>, args: &Restore, id: &str) -> Done {
 }
 
 fn carry_out(session: &Session<'_>, args: &Restore, job: &Job, request: &RestoreRequest<'_>) -> Done {
-    let cx = session.cx();
+    let cx = if request.dry_run { session.cx() } else { session.run_cx(job, RunKind::Restore)? };
     let (result, state) = run::execute(RunKind::Restore, job, "manual", &cx, || {
         run::restore(job, request, &cx).map(|done| (done, None))
     });

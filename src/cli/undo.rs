@@ -30,7 +30,7 @@ pub(super) fn undo(session: &Session<'_>, args: &Restore) -> Done {
         dry_run: args.dry_run,
         confirm: &confirm,
     };
-    let cx = session.cx();
+    let cx = if args.dry_run { session.cx() } else { session.run_cx(&job, RunKind::Restore)? };
     let (result, state) = run::execute(RunKind::Restore, &job, "manual", &cx, || {
         run::undo(&job, &request, &cx).map(|done| (done, None))
     });

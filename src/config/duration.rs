@@ -19,6 +19,22 @@ pub(super) fn keep(at: &At<'_>) -> Option<Duration> {
     parsed
 }
 
+/// A length of time that may be nothing at all.
+pub(super) fn up_to(at: &At<'_>, most: Duration) -> Option<Duration> {
+    if at.is_number() {
+        at.complain("has no unit", "write it like 30s, 5m or 1h");
+        return None;
+    }
+    let parsed = parse(at.text()?).filter(|duration| *duration <= most);
+    if parsed.is_none() {
+        at.complain(
+            format_args!("is not a time of at most {}h", most.as_secs() / 3600),
+            "write it like 30s, 5m or 1h",
+        );
+    }
+    parsed
+}
+
 /// `30s`, `5m`, `1h`, `7d` or several of them: `1h30m`.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     let mut total = Duration::ZERO;

@@ -16,6 +16,7 @@ mod secret;
 mod shape;
 mod starter;
 mod suggest;
+mod tasks;
 mod walk;
 mod yaml;
 
@@ -31,6 +32,7 @@ pub use notify::Notify;
 pub use problem::{Problem, Problems};
 pub use quiesce::Quiesce;
 pub use retention::Retention;
+pub use schedule::{CheckTask, DrillTask, OnRequest, Schedule, When};
 pub use secret::SecretRef;
 pub use shape::{Config, Database, Hook, Mount, Repository, Site, SiteKind, Storage, Tls};
 pub use starter::{Starter, name_of, starter};

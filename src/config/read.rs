@@ -58,7 +58,7 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
         databases: databases.ok()?,
         storage: storage?,
         repository: repository?,
-        schedule: schedule.ok()?,
+        schedule: schedule.ok()?.unwrap_or_default(),
         retention: retention.ok()?.unwrap_or_default(),
         restore: restore.ok()?.unwrap_or_default(),
         quiesce: quiesce.ok()?.unwrap_or_default(),
@@ -267,7 +267,7 @@ fn restore(at: &At<'_>) -> Option<Restore> {
     Some(Restore { keep_safety: optional(&table, "keep_safety", duration::keep).ok()? })
 }
 
-fn zone(at: &At<'_>) -> Option<String> {
+pub(super) fn zone(at: &At<'_>) -> Option<String> {
     let name = at.text()?;
     if TimeZone::get(name).is_err() {
         at.complain("is not a time zone", "write a name such as Europe/Berlin, or UTC");

@@ -9,9 +9,9 @@ use super::limits::Limits;
 use super::notify::Notify;
 use super::quiesce::Quiesce;
 use super::retention::Retention;
+use super::schedule::{Schedule, When};
 use super::secret::SecretRef;
 use crate::database::{MysqlAddress, PostgresAddress};
-use crate::schedule::cron::Cron;
 
 /// One site, where its backups go, and when.
 #[derive(Clone, Debug, JsonSchema)]
@@ -22,9 +22,9 @@ pub struct Config {
     pub databases: Option<Vec<Database>>,
     pub storage: Storage,
     pub repository: Repository,
-    /// When the agent makes a backup: five cron fields (six with seconds), or hourly, daily, weekly, monthly.
-    #[schemars(with = "Option<String>")]
-    pub schedule: Option<Cron>,
+    /// When the agent works; left out: never by itself.
+    #[schemars(with = "Option<ScheduleForm>")]
+    pub schedule: Schedule,
     /// Left out: every snapshot is kept.
     #[schemars(default)]
     pub retention: Retention,
@@ -44,6 +44,15 @@ pub struct Config {
     /// Directory for what the agent remembers; default `/var/lib/lifeboat`.
     #[schemars(default)]
     pub state: PathBuf,
+}
+
+/// `daily`, or a section of its own.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code)] // only its schema is asked for
+enum ScheduleForm {
+    Backups(When),
+    Section(Schedule),
 }
 
 /// The web site.

@@ -48,8 +48,8 @@ pub fn starter(wish: &Starter<'_>) -> Result<Zeroizing<String>> {
     add(PASSWORD_ADVICE);
     add(&Zeroizing::new(format!("  password: {}\n\n", *password(&wish.password)?)));
     add(
-        "# For the agent, which this version does not have yet: call `lifeboat backup --scheduled` from cron or a systemd timer.\n\
-         # schedule: \"0 3 * * *\"\n\n",
+        "# When the agent (`lifeboat agent`) works; without one, call `lifeboat backup --scheduled` from cron or a systemd timer.\n\
+         schedule:\n  backup: daily\n  check: {when: weekly, read_data: 5%}\n  drill: monthly\n\n",
     );
     add("retention:\n  # Complete snapshots that are kept; older ones are removed.\n  last: 7\n");
     if let Some(zone) = TimeZone::try_system().ok().as_ref().and_then(TimeZone::iana_name) {

@@ -97,6 +97,15 @@ impl<'a> At<'a> {
         matches!(self.node.value, Value::Number(_))
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.node.value, Value::List(_))
+    }
+
+    /// It is a group of keys, and this is one of them.
+    pub(super) fn has(&self, key: &str) -> bool {
+        matches!(&self.node.value, Value::Map(entries) if entries.iter().any(|entry| entry.key == key))
+    }
+
     pub(super) fn is_map(&self) -> bool {
         matches!(self.node.value, Value::Map(_))
     }

@@ -127,6 +127,19 @@ pub enum RunKind {
     Drill,
 }
 
+impl RunKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Backup => "backup",
+            Self::Restore => "restore",
+            Self::Forget => "forget",
+            Self::Check => "check",
+            Self::Recover => "recover",
+            Self::Drill => "drill",
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -207,6 +220,11 @@ pub enum What {
         files: PathBuf,
         databases: Vec<(String, String)>,
     },
+    /// What the storage holds at all and what is free of it, in bytes, as it was found when it was reached.
+    Space {
+        free: u64,
+        total: u64,
+    },
     Released {
         step: Step,
     },
@@ -226,6 +244,16 @@ pub enum What {
 }
 
 impl Outcome {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Incomplete => "incomplete",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
     /// The exit code of a finished run; errors bring their own by their `Kind`.
     pub const fn exit_code(self) -> u8 {
         match self {

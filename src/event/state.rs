@@ -30,6 +30,9 @@ pub struct RunState {
     /// What a drill brought back, as long as it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scratch: Option<Scratch>,
+    /// Of the storage, in bytes: free, and in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<(u64, u64)>,
     pub outcome: Option<Outcome>,
     pub snapshot: Option<String>,
     pub error: Option<String>,
@@ -105,6 +108,7 @@ impl RunState {
             What::Scratch { files, databases } => {
                 self.scratch = Some(Scratch { files: files.clone(), databases: databases.clone() });
             }
+            What::Space { free, total } => self.space = Some((*free, *total)),
             What::Released { step } => self.mark(*step, |step| step.released = true),
             What::Reverted { step } => self.mark(*step, |step| step.reverted = true),
             What::Stuck { step, error } => self.stuck.push((*step, error.clone())),

@@ -45,7 +45,7 @@ pub use open::{Opened, claim_site, init, open, with_repo};
 pub use pace::Estimate;
 pub use parts::Parts;
 pub use plans::{SavedPlan, saved_plan};
-pub use recover::{Recovered, Recovery, recover, unfinished};
+pub use recover::{Recovered, Recovery, left_unfinished, recover, unfinished};
 pub use request::{DatabasePlan, Preview, RestoreRequest, Source, TablePlan, Target};
 pub use restore::{Restored, restore};
 pub use undo::{UndoPreview, UndoRequest, Undone, undo};

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::sys::statvfs::statvfs;
+
 use super::Job;
 use super::scope::{Alone, Run};
 use crate::error::Result;
-use crate::event::{Cx, Step};
+use crate::event::{Cx, Step, What};
 use crate::repo::{Mode, Place, Repo};
 use crate::storage::identity::{self, Identity, Standing};
 use crate::storage::{Attached, Storage};
@@ -68,6 +70,7 @@ pub fn open<'a>(
 ) -> Result<Opened> {
     let reach = run.hold(Step::Mount, || Reach::gain(job, storage, cx), |reach| reach.give_back(storage))?;
     let repo = run.step(Step::Open, || open_repo(job, &reach, cx))?;
+    tell_space(&reach, cx);
     let lock = run.hold(Step::Lock, || repo.lock(mode).map(Arc::new), |lock| lock.release())?;
     Ok(Opened { repo, lock })
 }
@@ -121,6 +124,14 @@ pub(crate) fn open_repo(job: &Job, reach: &Reach, cx: &Cx) -> Result<Repo> {
         cx.note(format!("remembered this storage and its repository {}", &repo.id()[..8]));
     }
     Ok(repo)
+}
+
+/// So that whoever keeps the history can tell when the storage will be full. That it cannot be had is no reason to stop.
+fn tell_space(reach: &Reach, cx: &Cx) {
+    if let Ok(space) = statvfs(reach.root()) {
+        let unit = space.fragment_size();
+        cx.emit(What::Space { free: unit * space.blocks_available(), total: unit * space.blocks() });
+    }
 }
 
 fn remember(job: &Job, at: &Attached, repo: &Repo) -> Result<()> {

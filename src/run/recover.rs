@@ -1,5 +1,7 @@
 //! A restore that was killed is put back to exactly the former site, or finished if it was committed.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -55,7 +57,12 @@ pub(crate) fn before(job: &Job, cx: &Cx) -> Result<()> {
 
 /// When the restore began that did not come to its end.
 pub fn unfinished(job: &Job) -> Result<Option<Timestamp>> {
-    Ok(Journal::unfinished(&job.state)?.map(|journal| journal.begun))
+    left_unfinished(&job.state)
+}
+
+/// The same for who knows only where the site's state is.
+pub fn left_unfinished(state: &Path) -> Result<Option<Timestamp>> {
+    Ok(Journal::unfinished(state)?.map(|journal| journal.begun))
 }
 
 fn right(job: &Job, journal: &Journal, cx: &Cx) -> Result<Recovered> {

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use croner::parser::{CronParser, Seconds};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
@@ -13,6 +17,8 @@ pub struct Cron {
     text: String,
     /// Bit n of a field: it fires at n. In order: second, minute, hour, day, month, weekday (0 is Sunday).
     fields: [u64; 6],
+    /// The same for the library that computes what is due.
+    pattern: Box<croner::Cron>,
 }
 
 /// One of the six fields: what it is called, what it may hold, and words for its values.
@@ -38,6 +44,22 @@ impl Cron {
     pub fn fields(&self) -> [u64; 6] {
         self.fields
     }
+
+    /// It is a word, such as `daily`, and no time of one's own choice.
+    pub fn is_word(&self) -> bool {
+        word(&self.text).is_some()
+    }
+
+    /// The first time after a moment, on the clocks of a zone.
+    ///
+    /// By the rules of Vixie cron: a time of the day comes once on each of its days, at the moment of the change if the clocks
+    /// leap over it, and the first time if they show it twice; what repeats by hours or minutes keeps its pace through both.
+    pub fn after(&self, moment: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let found =
+            self.pattern.find_next_occurrence(&moment.to_zoned(zone.clone()), false).ok()?.timestamp();
+        // A zone whose history is stranger than the library expects must not make us stand still.
+        (found > moment).then_some(found)
+    }
 }
 
 impl fmt::Display for Cron {
@@ -62,7 +84,7 @@ impl FromStr for Cron {
             }
         }
         let mut fields = [0; 6];
-        for ((set, part), field) in fields.iter_mut().zip(parts).zip(&FIELDS) {
+        for ((set, part), field) in fields.iter_mut().zip(&parts).zip(&FIELDS) {
             *set = field.parse(part)?;
         }
         // Sunday has two numbers; one is enough from here on.
@@ -70,8 +92,28 @@ impl FromStr for Cron {
         if !day_exists(fields[3], fields[4]) {
             return Err("names a day that none of its months has, so it would never run".to_owned());
         }
-        Ok(Self { text: text.to_owned(), fields })
+        let pattern = pattern(&parts, fields)?;
+        Ok(Self { text: text.to_owned(), fields, pattern: Box::new(pattern) })
     }
+}
+
+/// As values in lists, which both sides read alike; only the star stays, because it tells what repeats from what has its time.
+fn pattern(parts: &[&str], fields: [u64; 6]) -> Result<croner::Cron, String> {
+    let canonical: Vec<String> = parts
+        .iter()
+        .zip(fields)
+        .map(|(part, set)| match *part {
+            "?" => "*".to_owned(),
+            star if star.starts_with('*') && !star.contains(',') => star.to_owned(),
+            _ => (0..64)
+                .filter(|bit| set >> bit & 1 == 1)
+                .map(|bit| bit.to_string())
+                .collect::<Vec<_>>()
+                .join(","),
+        })
+        .collect();
+    let parser = CronParser::builder().seconds(Seconds::Required).build();
+    parser.parse(&canonical.join(" ")).map_err(|error| format!("cannot be followed: {error}"))
 }
 
 /// Night hours for the long intervals: a backup reads much.

@@ -1,6 +1,7 @@
 //! Runs a program to its end, with a deadline that also ends what it started, and a limit to what it can say.
 
-use std::io::{self, Read, Write};
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -143,6 +144,78 @@ impl Drop for Service {
         drop(signal(self.group, Signal::SIGKILL));
         drop(wait(self.group, PATIENCE, || false));
         drop(self.child.lock().unwrap_or_else(PoisonError::into_inner).wait());
+    }
+}
+
+/// This program once more, for one run: what that takes of memory is given back at its end, and its death is not ours.
+///
+/// It has our environment, which may hold what secrets refer to, and a process group of its own.
+pub struct Again {
+    child: Child,
+    output: Collected,
+}
+
+impl Again {
+    /// Starts it; its standard error comes line by line to `said`, on a thread of its own.
+    pub fn start(arguments: &[OsString], mut said: impl FnMut(&str) + Send + 'static) -> Result<Self> {
+        const LONG_LINE: u64 = 1 << 20;
+        let mut child = Command::new("/proc/self/exe")
+            .args(arguments)
+            // The service manager hears from one process.
+            .env_remove("NOTIFY_SOCKET")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .context("start a process for the run")?;
+        let output = Collected::of(child.stdout.take(), 1 << 16);
+        if let Some(errors) = child.stderr.take() {
+            let mut errors = BufReader::new(errors);
+            let listen = move || {
+                let mut line = Vec::new();
+                while errors.by_ref().take(LONG_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0)
+                {
+                    said(String::from_utf8_lossy(&line).trim_end());
+                    line.clear();
+                }
+            };
+            thread::Builder::new().name("listen".to_owned()).spawn(listen).context("start a thread")?;
+        }
+        Ok(Self { child, output })
+    }
+
+    /// How to ask it to stop.
+    pub fn handle(&self) -> Result<Handle> {
+        Ok(Handle(group_of(&self.child)?))
+    }
+
+    /// Waits until it is at its end; its number is nobody else's before `take`.
+    pub fn wait(&self) -> Result<()> {
+        let group = group_of(&self.child)?;
+        loop {
+            match waitid(Id::Pid(group), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+                Err(Errno::EINTR) => {}
+                other => return other.map(drop).context("wait for a run"),
+            }
+        }
+    }
+
+    /// Gives back how it ended and what it wrote to standard output, if that was not very long.
+    pub fn take(mut self) -> Result<(ExitStatus, Zeroizing<Vec<u8>>)> {
+        let status = self.child.wait().context("wait for a run")?;
+        Ok((status, self.output.take().0))
+    }
+}
+
+/// A process that can be asked to stop, until it was taken: later its number may be another's.
+#[derive(Clone, Copy, Debug)]
+pub struct Handle(Pid);
+
+impl Handle {
+    /// Asks it to unwind, as Ctrl-C does.
+    pub fn ask_to_stop(self) -> Result<()> {
+        signal(self.0, Signal::SIGTERM)
     }
 }
 

@@ -1,0 +1,340 @@
+//! The resident half: it begins what is due, once, and tells how it went.
+//!
+//! Runs are synchronous and happen on one thread, each in a process of its own, so that the memory of a run is given back and its
+//! death is not the agent's. Everything else is this one loop, which sleeps until the clock, a signal, a request or the end of a run
+//! wakes it.
+
+mod clock;
+mod lookout;
+mod memory;
+mod order;
+mod roster;
+mod site;
+pub mod spool;
+mod systemd;
+mod ticks;
+mod voice;
+mod worker;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use nix::sys::signal::Signal;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, sleep_until};
+
+use self::clock::Clock;
+use self::order::{Order, Queue};
+use self::site::Site;
+pub use self::voice::{Voice, Word};
+use self::worker::{Report, Worker};
+use crate::error::{Context, Error, Kind, Result};
+use crate::event::RunState;
+
+/// What the agent is told on its command line.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub config: PathBuf,
+    /// Directory with the configurations of more sites.
+    pub sites: PathBuf,
+    /// How long a run may go on after the agent was asked to stop.
+    pub drain: Duration,
+}
+
+/// A run that was cancelled has this long to unwind before the agent goes without it.
+const UNWIND: Duration = Duration::from_secs(60);
+
+/// Longer than this nobody sleeps: the clock may be set meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_mins(10);
+
+/// Works by the schedules of all sites until it is asked to stop.
+pub fn run(settings: &Settings, signals: Signals, voice: Voice) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime
+        .context("start the agent")?
+        .block_on(async { Agent::begin(settings, voice)?.work(signals.0).await })
+}
+
+/// The signals of this process, on their way to the loop.
+#[derive(Debug)]
+pub struct Signals(UnboundedReceiver<Signal>);
+
+impl Signals {
+    /// What is to be called with each signal, and where they arrive.
+    pub fn new() -> (impl Fn(Signal) + Send + 'static, Self) {
+        let (to, from) = unbounded_channel();
+        // Nobody listens any more if the agent is on its way out.
+        let forward = move |signal| {
+            let _ = to.send(signal);
+        };
+        (forward, Self(from))
+    }
+}
+
+struct Agent<'a> {
+    settings: &'a Settings,
+    voice: Voice,
+    sites: Vec<Site>,
+    queue: Queue,
+    worker: Worker,
+    at_work: Option<Order>,
+    /// The fold of the run at work.
+    state: RunState,
+    clock: Clock,
+    reports: UnboundedReceiver<Report>,
+    /// Something came into a spool.
+    look: UnboundedSender<()>,
+    looks: UnboundedReceiver<()>,
+    stopping: Option<Stop>,
+}
+
+/// The way out.
+struct Stop {
+    /// When the run at work is cancelled.
+    cancel_at: Instant,
+    cancelled: bool,
+}
+
+impl<'a> Agent<'a> {
+    fn begin(settings: &'a Settings, voice: Voice) -> Result<Self> {
+        let roster = roster::read(&settings.config, &settings.sites)?;
+        if roster.good.is_empty() {
+            return Err(roster.refusal());
+        }
+        let (reports, incoming) = unbounded_channel();
+        let (look, looks) = unbounded_channel();
+        let mut agent = Self {
+            settings,
+            voice,
+            sites: Vec::new(),
+            queue: Queue::default(),
+            worker: Worker::start(reports)?,
+            at_work: None,
+            state: RunState::default(),
+            clock: Clock::new(),
+            reports: incoming,
+            look,
+            looks,
+            stopping: None,
+        };
+        // One site's mistakes are no reason to leave the others without backups.
+        for (file, text) in &roster.bad {
+            agent.voice.complain(None, format!("{}: {text}", file.display()));
+        }
+        let now = Timestamp::now();
+        let mut refused = None;
+        for (file, config) in &roster.good {
+            match Site::open(file, config, &agent.voice, now) {
+                Ok(site) => agent.sites.push(site),
+                Err(error) => {
+                    agent.voice.complain(Some(&config.site.name), error.to_string());
+                    refused = Some(error);
+                }
+            }
+        }
+        match refused {
+            Some(error) if agent.sites.is_empty() => Err(error),
+            _ => Ok(agent),
+        }
+    }
+
+    /// The loop.
+    async fn work(mut self, mut signals: UnboundedReceiver<Signal>) -> Result<()> {
+        let (beat, mut beats) = unbounded_channel();
+        let _ticks = ticks::start(beat).await?;
+        self.watch_spools()?;
+        let heartbeat = systemd::heartbeat();
+        systemd::ready(&self.status());
+        self.voice.say(None, format!("ready: {}", self.status()));
+        loop {
+            self.look_at_all();
+            self.give_work();
+            if self.is_done() {
+                systemd::stopping();
+                self.voice.say(None, "stopped");
+                return Ok(());
+            }
+            systemd::alive();
+            let wake = self.wake_at(heartbeat);
+            tokio::select! {
+                Some(()) = beats.recv() => {}
+                Some(()) = self.looks.recv() => {}
+                () = sleep_until(wake) => {}
+                Some(report) = self.reports.recv() => self.heard(report),
+                Some(signal) = signals.recv() => match signal {
+                    Signal::SIGHUP => self.reload(),
+                    _ if self.stopping.is_some() => {
+                        // Whoever asks twice does not want to wait; the run at work unwinds by itself.
+                        self.worker.cancel()?;
+                        return Err(Error::new(Kind::Cancelled, "stopped at once, by a second signal"));
+                    }
+                    _ => self.begin_to_stop(),
+                },
+            }
+        }
+    }
+
+    fn look_at_all(&mut self) {
+        let (now, jump) = self.clock.look();
+        if let Some(by) = jump {
+            self.voice.complain(None, told_jump(by));
+        }
+        if self.stopping.is_some() {
+            return;
+        }
+        for site in &mut self.sites {
+            match site.look(now) {
+                Ok(orders) => orders.into_iter().for_each(|order| self.queue.add(order)),
+                Err(error) => site.complain(format!("cannot be looked after: {error}")),
+            }
+        }
+    }
+
+    fn give_work(&mut self) {
+        while self.at_work.is_none() && self.stopping.is_none() {
+            let Some(order) = self.queue.next() else { return };
+            let Some(site) = self.sites.iter_mut().find(|site| site.name == order.site) else { continue };
+            let arguments = order.arguments(&site.config_file);
+            let begun = site.starting(&order, Timestamp::now());
+            match begun.and_then(|()| self.worker.give(order.clone(), arguments)) {
+                Ok(()) => {
+                    self.state = RunState::default();
+                    systemd::status(&format!("{} of {}", order.work.word(), order.site));
+                    self.at_work = Some(order);
+                }
+                // Its memory cannot be written: it stays pending, and is looked at again.
+                Err(error) => site.complain(format!("{} cannot begin: {error}", order.run)),
+            }
+        }
+    }
+
+    fn heard(&mut self, report: Report) {
+        match report {
+            Report::Event(event) => self.state.apply(&event),
+            Report::Ended { order, end } => {
+                self.at_work = None;
+                let stopping = self.stopping.is_some();
+                if let Some(site) = self.sites.iter_mut().find(|site| site.name == order.site)
+                    && let Err(error) = site.ended(&order, &end, stopping, Timestamp::now())
+                {
+                    site.complain(format!("the end of {} could not be written down: {error}", order.run));
+                }
+                systemd::status(&self.status());
+            }
+        }
+    }
+
+    /// All configurations are read anew. Those that are wrong are refused with their problems, and their sites stay as they were.
+    fn reload(&mut self) {
+        systemd::reloading();
+        match roster::read(&self.settings.config, &self.settings.sites) {
+            Err(error) => self.voice.complain(None, format!("nothing is reloaded: {error}")),
+            Ok(roster) => self.take_over(&roster),
+        }
+        if let Err(error) = self.watch_spools() {
+            self.voice.complain(None, error.to_string());
+        }
+        systemd::ready(&self.status());
+        self.voice.say(None, format!("reloaded: {}", self.status()));
+    }
+
+    fn take_over(&mut self, roster: &roster::Roster) {
+        let now = Timestamp::now();
+        for (file, text) in &roster.bad {
+            self.voice.complain(None, format!("{} stays as it was: {text}", file.display()));
+        }
+        let described = |site: &Site| {
+            let same = |config: &crate::config::Config| config.state.join(&config.site.name) == site.state;
+            roster.good.iter().any(|(_, config)| same(config))
+                || roster.bad.iter().any(|(file, _)| *file == site.config_file)
+        };
+        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sites).into_iter().partition(described);
+        self.sites = kept;
+        for site in gone {
+            site.say("is no longer looked after");
+        }
+        for (file, config) in &roster.good {
+            let state = config.state.join(&config.site.name);
+            let known = self.sites.iter_mut().find(|site| site.state == state);
+            let taken = match known {
+                Some(site) => {
+                    site.config_file.clone_from(file);
+                    site.reload(config, now)
+                }
+                None => Site::open(file, config, &self.voice, now).map(|site| self.sites.push(site)),
+            };
+            if let Err(error) = taken {
+                self.voice.complain(Some(&config.site.name), format!("stays as it was: {error}"));
+            }
+        }
+        let names: Vec<_> = self.sites.iter().map(|site| site.name.clone()).collect();
+        self.queue.retain(|order| names.contains(&order.site));
+    }
+
+    fn begin_to_stop(&mut self) {
+        let what = if self.at_work.is_some() { "the run at work may end" } else { "nothing is at work" };
+        self.voice.say(None, format!("asked to stop: {what}"));
+        systemd::stopping();
+        self.stopping = Some(Stop { cancel_at: Instant::now() + self.settings.drain, cancelled: false });
+    }
+
+    /// Whether there is nothing to wait for any more, on the way out.
+    fn is_done(&mut self) -> bool {
+        let Some(stop) = &mut self.stopping else { return false };
+        let Some(order) = &self.at_work else { return true };
+        if Instant::now() < stop.cancel_at {
+            return false;
+        }
+        if !stop.cancelled {
+            stop.cancelled = true;
+            self.voice
+                .complain(Some(&order.site), format!("{} did not end in time and is cancelled", order.run));
+            if let Err(error) = self.worker.cancel() {
+                self.voice.complain(None, error.to_string());
+            }
+        }
+        Instant::now() >= stop.cancel_at + UNWIND
+    }
+
+    fn wake_at(&self, heartbeat: Option<Duration>) -> Instant {
+        let now = Timestamp::now();
+        // What is due and was not dealt with, because a disk is full for instance, must not keep us spinning.
+        let soon =
+            |then: Timestamp| Duration::try_from(then.duration_since(now)).unwrap_or(Duration::from_secs(1));
+        let due = if self.stopping.is_some() {
+            None
+        } else {
+            self.sites.iter().filter_map(|site| site.next_look(now)).min()
+        };
+        let sleep =
+            due.map_or(LONGEST_SLEEP, soon).min(heartbeat.unwrap_or(LONGEST_SLEEP)).min(LONGEST_SLEEP);
+        let wake = Instant::now() + sleep;
+        match &self.stopping {
+            Some(stop) if stop.cancelled => wake.min(stop.cancel_at + UNWIND),
+            Some(stop) => wake.min(stop.cancel_at),
+            None => wake,
+        }
+    }
+
+    fn watch_spools(&mut self) -> Result<()> {
+        let (look, looks) = unbounded_channel();
+        // The former lookout ends at its next word, because nobody listens any more.
+        (self.look, self.looks) = (look.clone(), looks);
+        let places: Vec<PathBuf> = self.sites.iter().flat_map(|site| site.spools().to_vec()).collect();
+        lookout::watch(&places, look)
+    }
+
+    fn status(&self) -> String {
+        let waiting = self.queue.len();
+        match waiting {
+            0 => format!("{} site(s)", self.sites.len()),
+            _ => format!("{} site(s), {waiting} run(s) waiting", self.sites.len()),
+        }
+    }
+}
+
+fn told_jump(by: SignedDuration) -> String {
+    let (word, by) = if by.is_negative() { ("back", by.abs()) } else { ("forward", by) };
+    format!("the clock went {word} by {by:#}, or the machine slept; what is due is looked at anew")
+}

@@ -1,0 +1,67 @@
+//! Which sites there are: the one configuration, and each file in a directory of more.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::config::{self, Config};
+use crate::error::{Context, Error, Result};
+
+/// The configurations that can be followed, and what is wrong with the others.
+#[derive(Default)]
+pub(super) struct Roster {
+    pub(super) good: Vec<(PathBuf, Config)>,
+    pub(super) bad: Vec<(PathBuf, String)>,
+}
+
+/// Reads them all. `file` may be missing if there are others; a site that two files describe is refused with both names.
+pub(super) fn read(file: &Path, sites: &Path) -> Result<Roster> {
+    let mut files = listed(sites)?;
+    if file.exists() || files.is_empty() {
+        files.insert(0, file.to_owned());
+    }
+    let mut roster = Roster::default();
+    let mut states: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+    for file in files {
+        match config::load(&file) {
+            Err(problems) => roster.bad.push((file, problems.to_string())),
+            Ok(config) => {
+                let state = config.state.join(&config.site.name);
+                if let Some(other) = states.get(&state) {
+                    let text = format!("site {} is described by {} too", config.site.name, other.display());
+                    roster.bad.push((file, text));
+                } else {
+                    states.insert(state, file.clone());
+                    roster.good.push((file, config));
+                }
+            }
+        }
+    }
+    Ok(roster)
+}
+
+impl Roster {
+    /// All problems as one error.
+    pub(super) fn refusal(&self) -> Error {
+        let texts: Vec<_> =
+            self.bad.iter().map(|(file, text)| format!("{}: {text}", file.display())).collect();
+        Error::usage(texts.join("\n"))
+    }
+}
+
+fn listed(sites: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(sites) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error).with_context(|| format!("list {}", sites.display())),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

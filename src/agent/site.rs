@@ -1,0 +1,301 @@
+//! One site as the agent knows it: what is due for it, what is at work, and what became of it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::memory::Memory;
+use super::order::{Order, Work};
+use super::spool::Spool;
+use super::voice::Voice;
+use super::worker::End;
+use crate::config::Config;
+use crate::error::{Context, Kind as ErrorKind, Result};
+use crate::event::{Outcome, RunState};
+use crate::history::{self, Past, Standing};
+use crate::run::left_unfinished;
+use crate::schedule::agenda::{Fate, Next, Seen};
+use crate::schedule::{Kind, Task};
+use crate::sys::claim::{Claim, claim};
+
+pub(super) struct Site {
+    pub(super) name: String,
+    pub(super) config_file: PathBuf,
+    pub(super) state: PathBuf,
+    zone: TimeZone,
+    tasks: Vec<Task>,
+    memory: Memory,
+    spool: Spool,
+    /// Runs of this process that wait in the queue or are at work.
+    at_hand: BTreeSet<String>,
+    voice: Voice,
+    _claim: Claim,
+}
+
+impl Site {
+    /// Takes a site on; an agent that has it already is named in the error.
+    pub(super) fn open(file: &Path, config: &Config, voice: &Voice, now: Timestamp) -> Result<Self> {
+        let state = config.state.join(&config.site.name);
+        let claim = claim(&state.join("agent.lock"), "agent").context("take the site on")?;
+        let (memory, damage) = Memory::recall(&state);
+        let site = Self {
+            name: config.site.name.clone(),
+            config_file: file.to_owned(),
+            zone: config.time_zone()?,
+            tasks: config.tasks(now)?,
+            memory,
+            spool: spool(config, &state)?,
+            at_hand: BTreeSet::new(),
+            voice: voice.clone(),
+            state,
+            _claim: claim,
+        };
+        if let Some(damage) = damage {
+            site.complain(format!("{damage}; what is due is counted from now on"));
+        }
+        Ok(site)
+    }
+
+    /// The configuration was read anew; what is at work goes on.
+    pub(super) fn reload(&mut self, config: &Config, now: Timestamp) -> Result<()> {
+        let (tasks, zone, spool) = (config.tasks(now)?, config.time_zone()?, spool(config, &self.state)?);
+        (self.tasks, self.zone, self.spool) = (tasks, zone, spool);
+        Ok(())
+    }
+
+    pub(super) fn spools(&self) -> &[PathBuf] {
+        self.spool.places()
+    }
+
+    /// Looks at clock, spool and history, and says what is to be run now.
+    pub(super) fn look(&mut self, now: Timestamp) -> Result<Vec<Order>> {
+        let mut orders = Vec::new();
+        self.look_at_tasks(now, &mut orders)?;
+        self.look_at_requests(now, &mut orders)?;
+        self.look_for_leftovers(&mut orders)?;
+        for order in &orders {
+            self.at_hand.insert(order.run.clone());
+        }
+        Ok(orders)
+    }
+
+    fn look_at_tasks(&mut self, now: Timestamp, orders: &mut Vec<Order>) -> Result<()> {
+        for task in self.tasks.clone() {
+            let memory = self.memory.tasks.entry(task.kind).or_default();
+            let before = memory.clone();
+            let seen = memory.look(&task.timetable, now, || history::new_run(task.kind.name()));
+            if *memory != before {
+                self.memory.keep(&self.state)?;
+            }
+            self.tell(task.kind, &seen);
+            self.settle_pending(&task, now, orders)?;
+        }
+        Ok(())
+    }
+
+    /// What is pending is looked up in the history, which knows what a former agent did, and is run if it did not begin.
+    fn settle_pending(&mut self, task: &Task, now: Timestamp, orders: &mut Vec<Order>) -> Result<()> {
+        let pending = self.memory.tasks.get(&task.kind).and_then(|memory| memory.pending.clone());
+        let Some(pending) = pending.filter(|pending| pending.not_before <= now) else { return Ok(()) };
+        if self.at_hand.contains(&pending.run) {
+            return Ok(());
+        }
+        match history::read(&history::directory(&self.state), &pending.run)? {
+            None => {
+                let (site, run) = (self.name.clone(), pending.run);
+                orders.push(Order { site, run, work: Work::Task(task.clone()) });
+                Ok(())
+            }
+            Some(Past { standing: Standing::Running, .. }) => Ok(()),
+            Some(past) => self.task_ended(task, fate_of(&past, None, task.kind), now),
+        }
+    }
+
+    fn task_ended(&mut self, task: &Task, fate: Fate, now: Timestamp) -> Result<()> {
+        let memory = self.memory.tasks.entry(task.kind).or_default();
+        let next = memory.ended(fate, task.retries, now, || history::new_run(task.kind.name()));
+        self.memory.keep(&self.state)?;
+        match next {
+            Next::Done => {}
+            Next::Retry(then) if then <= now => self.say(format!("{} is begun again", task.kind.name())),
+            Next::Retry(then) => {
+                self.say(format!("{} is tried again at {}", task.kind.name(), self.local(then)));
+            }
+            Next::GivenUp => self.complain(format!("{} was tried often enough", task.kind.name())),
+        }
+        Ok(())
+    }
+
+    fn look_at_requests(&mut self, now: Timestamp, orders: &mut Vec<Order>) -> Result<()> {
+        self.spool.look(&mut self.memory.requests, now)?;
+        let history = history::directory(&self.state);
+        for run in Spool::open_runs(&self.memory.requests) {
+            if self.at_hand.contains(&run) {
+                continue;
+            }
+            match history::read(&history, &run)? {
+                Some(Past { standing: Standing::Running, .. }) => {}
+                past => {
+                    let whole = past.is_some_and(|past| past.state.outcome == Some(Outcome::Success));
+                    self.requests_settled(&run, whole, now)?;
+                }
+            }
+        }
+        let backup = |order: &Order| order.work.is_backup();
+        let busy =
+            self.memory.requested.is_some() || orders.iter().any(backup) || self.has_backup_at_hand(now);
+        let due = self.spool.due(&self.memory.requests);
+        if !busy && due.is_some_and(|due| due <= now) {
+            let run = history::new_run("backup");
+            self.spool.begin(&mut self.memory.requests, &run, now);
+            self.memory.requested = Some(run.clone());
+            self.memory.keep(&self.state)?;
+            self.say(format!("backing up for {} request(s)", self.spool.waiting()));
+            orders.push(Order { site: self.name.clone(), run, work: Work::Requested });
+        }
+        Ok(())
+    }
+
+    fn has_backup_at_hand(&self, now: Timestamp) -> bool {
+        let pending = self.memory.tasks.get(&Kind::Backup).and_then(|memory| memory.pending.as_ref());
+        pending.is_some_and(|pending| pending.not_before <= now)
+    }
+
+    fn requests_settled(&mut self, run: &str, whole: bool, now: Timestamp) -> Result<()> {
+        if self.memory.requested.as_deref() == Some(run) {
+            self.memory.requested = None;
+        }
+        let settled = self.spool.settle(&mut self.memory.requests, run, whole, now);
+        self.memory.keep(&self.state)?;
+        let settled = settled?;
+        if settled.satisfied > 0 {
+            self.say(format!("{} request(s) are satisfied by {run}", settled.satisfied));
+        }
+        if let Some(then) = settled.next_try {
+            self.complain(format!("the requests are tried again at {}", self.local(then)));
+        }
+        for name in settled.given_up {
+            self.complain(format!("request {name} was given up: see `lifeboat request --list`"));
+        }
+        Ok(())
+    }
+
+    /// A run that died may have left the site in between: whoever finds it so puts it right, without waiting for the next run.
+    fn look_for_leftovers(&mut self, orders: &mut Vec<Order>) -> Result<()> {
+        if !self.at_hand.is_empty() || !orders.is_empty() || left_unfinished(&self.state)?.is_none() {
+            return Ok(());
+        }
+        let newest = history::newest(&history::directory(&self.state), 5)?;
+        if newest.iter().any(|past| past.standing == Standing::Running) {
+            return Ok(());
+        }
+        self.complain("something was left unfinished by a run that died; putting it right");
+        let (site, run) = (self.name.clone(), history::new_run("recover"));
+        orders.push(Order { site, run, work: Work::Recover });
+        Ok(())
+    }
+
+    /// An order gets its turn. What it is to satisfy is on disk before it begins.
+    pub(super) fn starting(&mut self, order: &Order, now: Timestamp) -> Result<()> {
+        if order.work.is_backup() {
+            self.spool.look(&mut self.memory.requests, now)?;
+            self.spool.cover(&mut self.memory.requests, &order.run);
+            self.memory.keep(&self.state)?;
+        }
+        self.say(format!("{} begins as {}", order.work.word(), order.run));
+        Ok(())
+    }
+
+    /// An order is at its end, or was dropped without having begun.
+    pub(super) fn ended(&mut self, order: &Order, end: &End, stopping: bool, now: Timestamp) -> Result<()> {
+        self.at_hand.remove(&order.run);
+        let past = history::read(&history::directory(&self.state), &order.run)?;
+        self.tell_end(order, past.as_ref(), end);
+        if order.work.is_backup() {
+            let whole = past.as_ref().is_some_and(|past| past.state.outcome == Some(Outcome::Success));
+            self.requests_settled(&order.run, whole, now)?;
+        }
+        let Work::Task(task) = &order.work else { return Ok(()) };
+        let fate = match &past {
+            // It was our own end that ended it: the next agent begins it again.
+            Some(past) if stopping && past.state.outcome == Some(Outcome::Cancelled) => Fate::Crashed,
+            Some(past) => fate_of(past, Some(end), task.kind),
+            None => Fate::Again,
+        };
+        let current = self.tasks.iter().find(|known| known.kind == task.kind).unwrap_or(task).clone();
+        self.task_ended(&current, fate, now)
+    }
+
+    /// When there is something to look at again, if nothing else happens.
+    pub(super) fn next_look(&self, now: Timestamp) -> Option<Timestamp> {
+        let tasks = self.tasks.iter().filter_map(|task| {
+            self.memory.tasks.get(&task.kind).and_then(|memory| memory.next_look(&task.timetable, now))
+        });
+        let requests = self.spool.due(&self.memory.requests).filter(|due| *due > now);
+        tasks.chain(requests).min()
+    }
+
+    fn tell(&self, kind: Kind, seen: &Seen) {
+        let name = kind.name();
+        match seen {
+            Seen::Nothing | Seen::Taken { missed: 0 } => {}
+            Seen::Taken { missed } => {
+                self.say(format!("{name} makes up for {missed} time(s) that passed before"))
+            }
+            Seen::Skipped(count) => {
+                self.complain(format!(
+                    "{name} came due {count} time(s) while the former one was at work: left out"
+                ));
+            }
+            Seen::ClockWasWrong { by } => self.complain(format!(
+                "the clock had been ahead by {by:#}: what is due for {name} is counted from now on"
+            )),
+        }
+    }
+
+    fn tell_end(&self, order: &Order, past: Option<&Past>, end: &End) {
+        let run = &order.run;
+        match (past, end) {
+            (Some(Past { state: RunState { outcome: Some(outcome), error, .. }, .. }), _) => {
+                let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+                let text = format!("{run} ended: {}{error}", outcome.name());
+                if *outcome == Outcome::Success { self.say(text) } else { self.complain(text) }
+            }
+            (_, End::Signal(signal)) => self.complain(format!("{run} was killed by signal {signal}")),
+            (_, End::Lost(why)) => self.complain(format!("{run}: {why}")),
+            (_, End::Code(code, said)) => {
+                let said = said.as_ref().map(|said| format!(": {said}")).unwrap_or_default();
+                self.complain(format!("{run} ended with exit code {code} and is not in the history{said}"));
+            }
+        }
+    }
+
+    fn local(&self, moment: Timestamp) -> String {
+        moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    }
+
+    pub(super) fn say(&self, text: impl Into<String>) {
+        self.voice.say(Some(&self.name), text);
+    }
+
+    pub(super) fn complain(&self, text: impl Into<String>) {
+        self.voice.complain(Some(&self.name), text);
+    }
+}
+
+fn spool(config: &Config, state: &Path) -> Result<Spool> {
+    let wish = &config.schedule.on_request;
+    Spool::open(state, wish.spool.as_deref(), wish.settle, wish.at_most_every)
+}
+
+/// A failed backup may succeed in five minutes; a check or drill that found something would find it again.
+fn fate_of(past: &Past, end: Option<&End>, kind: Kind) -> Fate {
+    let locked = matches!(end, Some(End::Code(code, _)) if *code == i32::from(ErrorKind::Locked.exit_code()));
+    match (past.standing, past.state.outcome) {
+        (Standing::Crashed | Standing::Running, _) | (_, None) => Fate::Crashed,
+        (_, Some(Outcome::Failed)) if locked || kind == Kind::Backup => Fate::Again,
+        (_, Some(_)) => Fate::Over,
+    }
+}

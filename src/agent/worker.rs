@@ -1,0 +1,106 @@
+//! The one thread on which runs happen, each in a process of its own, and what it reports.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::order::Order;
+use crate::error::{Context, Error, Result};
+use crate::event::Event;
+use crate::sys::process::{Again, Handle};
+
+/// What the worker has to say.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// Something happened in the run at work.
+    Event(Event),
+    Ended {
+        order: Order,
+        end: End,
+    },
+}
+
+/// How the process of a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// With this exit code, and what it said in case it never got to be a run.
+    Code(i32, Option<String>),
+    /// By a signal, such as that of a machine out of memory.
+    Signal(i32),
+    /// It could not be started or waited for.
+    Lost(String),
+}
+
+pub(super) struct Worker {
+    orders: Sender<(Order, Vec<OsString>)>,
+    at_work: Arc<Mutex<Option<Handle>>>,
+}
+
+impl Worker {
+    pub(super) fn start(reports: UnboundedSender<Report>) -> Result<Self> {
+        let (orders, incoming) = channel::<(Order, Vec<OsString>)>();
+        let at_work = Arc::new(Mutex::new(None));
+        let handle = Arc::clone(&at_work);
+        let work = move || {
+            while let Ok((order, arguments)) = incoming.recv() {
+                let end = run(&arguments, &reports, &handle);
+                // Nobody listens any more if the agent is on its way out.
+                drop(reports.send(Report::Ended { order, end }));
+            }
+        };
+        thread::Builder::new().name("runs".to_owned()).spawn(work).context("start the thread for runs")?;
+        Ok(Self { orders, at_work })
+    }
+
+    pub(super) fn give(&self, order: Order, arguments: Vec<OsString>) -> Result<()> {
+        self.orders.send((order, arguments)).map_err(|_| Error::failed("the thread for runs is gone"))
+    }
+
+    /// Asks the run at work to unwind.
+    pub(super) fn cancel(&self) -> Result<()> {
+        let handle = *self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        handle.map_or(Ok(()), Handle::ask_to_stop)
+    }
+}
+
+fn run(arguments: &[OsString], reports: &UnboundedSender<Report>, at_work: &Mutex<Option<Handle>>) -> End {
+    let reports = reports.clone();
+    let started = Again::start(arguments, move |line| {
+        if let Ok(event) = serde_json::from_str(line) {
+            drop(reports.send(Report::Event(event)));
+        }
+    });
+    let set = |handle| *at_work.lock().unwrap_or_else(PoisonError::into_inner) = handle;
+    let ended = started.and_then(|process| {
+        set(Some(process.handle()?));
+        let waited = process.wait();
+        set(None);
+        waited?;
+        process.take()
+    });
+    match ended {
+        Ok((status, output)) => end(status, &output),
+        Err(error) => End::Lost(error.to_string()),
+    }
+}
+
+fn end(status: ExitStatus, output: &[u8]) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Code(code, error_in(output)),
+        (None, Some(signal)) => End::Signal(signal),
+        (None, None) => End::Lost(format!("it ended with {status}")),
+    }
+}
+
+/// The error in the one document that a run prints.
+fn error_in(output: &[u8]) -> Option<String> {
+    let document: serde_json::Value = serde_json::from_slice(output).ok()?;
+    let error = document.get("error")?;
+    let text = error.get("message").or(Some(error)).and_then(|text| text.as_str())?;
+    Some(text.to_owned())
+}
