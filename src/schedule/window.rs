@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{Date, Time, Weekday};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
 const DAYS: [(&str, Weekday); 7] = [
@@ -122,8 +122,21 @@ impl Window {
             // The part after midnight belongs to the day it began on.
             today.yesterday().ok().and_then(begun_on).filter(|_| time < self.to).map(|_| today)
         }?;
-        let end = zone.to_timestamp(ends_on.to_datetime(self.to)).ok()?;
-        // In an hour that comes twice the clock may show a time before the end after it was over.
+        let shown = ends_on.to_datetime(self.to);
+        let ambiguous = zone.to_ambiguous_timestamp(shown);
+        let end = match ambiguous.offset() {
+            AmbiguousOffset::Unambiguous { .. } => ambiguous.unambiguous().ok()?,
+            // The clocks leap over the end: it is over when they do.
+            AmbiguousOffset::Gap { before, .. } => {
+                let late = before.to_timestamp(shown).ok()?;
+                zone.preceding(late.checked_add(1.nanosecond()).ok()?).next()?.timestamp()
+            }
+            // They show the end twice: the first one that is still to come.
+            AmbiguousOffset::Fold { before, after } => {
+                let first = before.to_timestamp(shown).ok()?;
+                if first > moment { first } else { after.to_timestamp(shown).ok()? }
+            }
+        };
         Some(if end > moment { end } else { moment.checked_add(1.hour()).ok()? })
     }
 }
