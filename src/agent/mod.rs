@@ -43,7 +43,7 @@ pub struct Settings {
 }
 
 /// A run that was cancelled has this long to unwind before the agent goes without it.
-const UNWIND: Duration = Duration::from_secs(60);
+const UNWIND: Duration = Duration::from_mins(1);
 
 /// Longer than this nobody sleeps: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_mins(10);
@@ -124,11 +124,11 @@ impl<'a> Agent<'a> {
         }
         let now = Timestamp::now();
         let mut refused = None;
-        for (file, config) in &roster.good {
-            match Site::open(file, config, &agent.voice, now) {
+        for entry in &roster.good {
+            match Site::open(entry, &agent.voice, now) {
                 Ok(site) => agent.sites.push(site),
                 Err(error) => {
-                    agent.voice.complain(Some(&config.site.name), error.to_string());
+                    agent.voice.complain(Some(&entry.config.site.name), error.to_string());
                     refused = Some(error);
                 }
             }
@@ -195,7 +195,7 @@ impl<'a> Agent<'a> {
         while self.at_work.is_none() && self.stopping.is_none() {
             let Some(order) = self.queue.next() else { return };
             let Some(site) = self.sites.iter_mut().find(|site| site.name == order.site) else { continue };
-            let arguments = order.arguments(&site.config_file);
+            let arguments = order.arguments(&site.accepted());
             let begun = site.starting(&order, Timestamp::now());
             match begun.and_then(|()| self.worker.give(order.clone(), arguments)) {
                 Ok(()) => {
@@ -245,8 +245,7 @@ impl<'a> Agent<'a> {
             self.voice.complain(None, format!("{} stays as it was: {text}", file.display()));
         }
         let described = |site: &Site| {
-            let same = |config: &crate::config::Config| config.state.join(&config.site.name) == site.state;
-            roster.good.iter().any(|(_, config)| same(config))
+            roster.good.iter().any(|entry| entry.state() == site.state)
                 || roster.bad.iter().any(|(file, _)| *file == site.config_file)
         };
         let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sites).into_iter().partition(described);
@@ -254,18 +253,14 @@ impl<'a> Agent<'a> {
         for site in gone {
             site.say("is no longer looked after");
         }
-        for (file, config) in &roster.good {
-            let state = config.state.join(&config.site.name);
-            let known = self.sites.iter_mut().find(|site| site.state == state);
+        for entry in &roster.good {
+            let known = self.sites.iter_mut().find(|site| site.state == entry.state());
             let taken = match known {
-                Some(site) => {
-                    site.config_file.clone_from(file);
-                    site.reload(config, now)
-                }
-                None => Site::open(file, config, &self.voice, now).map(|site| self.sites.push(site)),
+                Some(site) => site.reload(entry, now),
+                None => Site::open(entry, &self.voice, now).map(|site| self.sites.push(site)),
             };
             if let Err(error) = taken {
-                self.voice.complain(Some(&config.site.name), format!("stays as it was: {error}"));
+                self.voice.complain(Some(&entry.config.site.name), format!("stays as it was: {error}"));
             }
         }
         let names: Vec<_> = self.sites.iter().map(|site| site.name.clone()).collect();

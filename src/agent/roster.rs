@@ -3,14 +3,30 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use crate::config::{self, Config};
 use crate::error::{Context, Error, Result};
 
 /// The configurations that can be followed, and what is wrong with the others.
 #[derive(Default)]
 pub(super) struct Roster {
-    pub(super) good: Vec<(PathBuf, Config)>,
+    pub(super) good: Vec<Entry>,
     pub(super) bad: Vec<(PathBuf, String)>,
+}
+
+/// A configuration with its text, as it was accepted.
+pub(super) struct Entry {
+    pub(super) file: PathBuf,
+    pub(super) config: Config,
+    pub(super) text: Zeroizing<Vec<u8>>,
+}
+
+impl Entry {
+    /// Where the site is remembered; by this a site is known.
+    pub(super) fn state(&self) -> PathBuf {
+        self.config.state.join(&self.config.site.name)
+    }
 }
 
 /// Reads them all. `file` may be missing if there are others; a site that two files describe is refused with both names.
@@ -22,16 +38,16 @@ pub(super) fn read(file: &Path, sites: &Path) -> Result<Roster> {
     let mut roster = Roster::default();
     let mut states: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for file in files {
-        match config::load(&file) {
+        match config::load_with_text(&file) {
             Err(problems) => roster.bad.push((file, problems.to_string())),
-            Ok(config) => {
+            Ok((config, text)) => {
                 let state = config.state.join(&config.site.name);
                 if let Some(other) = states.get(&state) {
-                    let text = format!("site {} is described by {} too", config.site.name, other.display());
-                    roster.bad.push((file, text));
+                    let why = format!("site {} is described by {} too", config.site.name, other.display());
+                    roster.bad.push((file, why));
                 } else {
                     states.insert(state, file.clone());
-                    roster.good.push((file, config));
+                    roster.good.push(Entry { file, config, text });
                 }
             }
         }

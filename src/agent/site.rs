@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use super::memory::Memory;
 use super::order::{Order, Work};
+use super::roster::Entry;
 use super::spool::Spool;
 use super::voice::Voice;
 use super::worker::End;
@@ -19,6 +20,7 @@ use crate::run::left_unfinished;
 use crate::schedule::agenda::{Fate, Next, Seen};
 use crate::schedule::{Kind, Task};
 use crate::sys::claim::{Claim, claim};
+use crate::sys::fs::write_atomic;
 
 pub(super) struct Site {
     pub(super) name: String,
@@ -36,13 +38,14 @@ pub(super) struct Site {
 
 impl Site {
     /// Takes a site on; an agent that has it already is named in the error.
-    pub(super) fn open(file: &Path, config: &Config, voice: &Voice, now: Timestamp) -> Result<Self> {
+    pub(super) fn open(entry: &Entry, voice: &Voice, now: Timestamp) -> Result<Self> {
+        let config = &entry.config;
         let state = config.state.join(&config.site.name);
         let claim = claim(&state.join("agent.lock"), "agent").context("take the site on")?;
         let (memory, damage) = Memory::recall(&state);
         let site = Self {
             name: config.site.name.clone(),
-            config_file: file.to_owned(),
+            config_file: entry.file.clone(),
             zone: config.time_zone()?,
             tasks: config.tasks(now)?,
             memory,
@@ -55,14 +58,28 @@ impl Site {
         if let Some(damage) = damage {
             site.complain(format!("{damage}; what is due is counted from now on"));
         }
+        site.keep_config(&entry.text)?;
         Ok(site)
     }
 
     /// The configuration was read anew; what is at work goes on.
-    pub(super) fn reload(&mut self, config: &Config, now: Timestamp) -> Result<()> {
+    pub(super) fn reload(&mut self, entry: &Entry, now: Timestamp) -> Result<()> {
+        let config = &entry.config;
         let (tasks, zone, spool) = (config.tasks(now)?, config.time_zone()?, spool(config, &self.state)?);
+        self.keep_config(&entry.text)?;
+        self.config_file.clone_from(&entry.file);
         (self.tasks, self.zone, self.spool) = (tasks, zone, spool);
         Ok(())
+    }
+
+    /// Runs read what was accepted, and not what somebody is just editing.
+    fn keep_config(&self, text: &[u8]) -> Result<()> {
+        write_atomic(&self.accepted(), text, 0o600)
+    }
+
+    /// The configuration as it was accepted.
+    pub(super) fn accepted(&self) -> PathBuf {
+        self.state.join("agent.yaml")
     }
 
     pub(super) fn spools(&self) -> &[PathBuf] {
@@ -242,7 +259,7 @@ impl Site {
         match seen {
             Seen::Nothing | Seen::Taken { missed: 0 } => {}
             Seen::Taken { missed } => {
-                self.say(format!("{name} makes up for {missed} time(s) that passed before"))
+                self.say(format!("{name} makes up for {missed} time(s) that passed before"));
             }
             Seen::Skipped(count) => {
                 self.complain(format!(

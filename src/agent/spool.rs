@@ -290,3 +290,78 @@ fn give_up(state: &Path, path: &Path) -> Result<Option<String>> {
     create_private(&dead.join(&name), reason(path).as_bytes())?;
     Ok(remove(path)?.then_some(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn spool(state: &Path) -> Spool {
+        Spool::open(state, None, Duration::from_mins(1), Duration::from_mins(15)).unwrap()
+    }
+
+    #[test]
+    fn a_pause_is_waited_for_but_not_for_ever() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut spool, mut memory) = (spool(state.path()), Memory::default());
+        for second in (0..1200).step_by(30) {
+            leave(state.path(), "").unwrap();
+            spool.look(&mut memory, at(second)).unwrap();
+        }
+        // One every half minute: there never is a whole one without.
+        assert_eq!(spool.due(&memory), Some(at(600)));
+        spool.begin(&mut memory, "first", at(600));
+        assert_eq!(spool.due(&memory), Some(at(600 + 900)), "not more often than every quarter of an hour");
+    }
+
+    #[test]
+    fn what_came_after_the_backup_began_is_not_satisfied_by_it() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut spool, mut memory) = (spool(state.path()), Memory::default());
+        let first = leave(state.path(), "one").unwrap();
+        spool.look(&mut memory, at(0)).unwrap();
+        spool.begin(&mut memory, "run", at(60));
+        let second = leave(state.path(), "two").unwrap();
+        spool.look(&mut memory, at(61)).unwrap();
+        let settled = spool.settle(&mut memory, "run", true, at(70)).unwrap();
+        assert_eq!(settled, Settled { satisfied: 1, ..Settled::default() });
+        let left: Vec<_> =
+            list(state.path(), None).unwrap().into_iter().map(|request| request.name).collect();
+        assert_eq!(left, [second]);
+        assert_ne!(left, [first]);
+    }
+
+    #[test]
+    fn what_fails_again_and_again_becomes_a_dead_letter_that_can_be_tried_once_more() {
+        let state = tempfile::tempdir().unwrap();
+        let mut memory = Memory::default();
+        leave(state.path(), "important").unwrap();
+        let mut waits = Vec::new();
+        let mut now = 0;
+        let given_up = loop {
+            // An agent that is new each time: what counts is on the disk.
+            let mut spool = spool(state.path());
+            spool.look(&mut memory, at(now)).unwrap();
+            let run = format!("run{now}");
+            spool.begin(&mut memory, &run, at(now));
+            let text = serde_json::to_vec(&memory).unwrap();
+            memory = serde_json::from_slice(&text).unwrap();
+            let settled = spool.settle(&mut memory, &run, false, at(now)).unwrap();
+            if !settled.given_up.is_empty() {
+                break settled.given_up;
+            }
+            waits.push(settled.next_try.unwrap().duration_since(at(now)).as_mins());
+            now += 3600;
+        };
+        assert_eq!(waits, [1, 2, 4, 8]);
+        let listed = list(state.path(), None).unwrap();
+        assert_eq!((listed.len(), listed[0].dead, listed[0].reason.as_str()), (1, true, "important"));
+        assert_eq!(retry(state.path(), Some(&given_up[0])).unwrap(), 1);
+        assert!(!list(state.path(), None).unwrap()[0].dead);
+        discard(state.path(), None, &given_up[0]).unwrap();
+        assert!(list(state.path(), None).unwrap().is_empty());
+    }
+}

@@ -83,7 +83,9 @@ fn one(session: &Session<'_>, directory: &Path, run: &str, follow: bool) -> Done
         let events = history::events(directory, run)?.unwrap_or_default();
         if !session.global.json {
             let lines = Terminal::replay();
-            events.iter().for_each(|event| lines.take(event));
+            for event in &events {
+                lines.take(event);
+            }
         }
         return session
             .output

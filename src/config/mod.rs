@@ -46,6 +46,11 @@ const MAX_FILE: usize = 1024 * 1024;
 
 /// Reads a configuration file, and says everything that is wrong with it.
 pub fn load(path: &Path) -> Result<Config, Problems> {
+    load_with_text(path).map(|(config, _)| config)
+}
+
+/// The same, with the text that was read; there may be secrets in it.
+pub fn load_with_text(path: &Path) -> Result<(Config, Zeroizing<Vec<u8>>), Problems> {
     let unreadable = |error: std::io::Error| {
         Problems::of_file(
             path,
@@ -66,7 +71,8 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     }
     let mut data = Zeroizing::new(Vec::new());
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut data).map_err(unreadable)?;
-    parse(path, &data, &Privacy::of(path, metadata.mode(), symlink))
+    let config = parse(path, &data, &Privacy::of(path, metadata.mode(), symlink))?;
+    Ok((config, data))
 }
 
 fn parse(path: &Path, data: &[u8], privacy: &Privacy) -> Result<Config, Problems> {

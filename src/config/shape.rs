@@ -52,7 +52,7 @@ pub struct Config {
 #[allow(dead_code)] // only its schema is asked for
 enum ScheduleForm {
     Backups(When),
-    Section(Schedule),
+    Section(Box<Schedule>),
 }
 
 /// The web site.

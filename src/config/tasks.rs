@@ -42,7 +42,7 @@ impl Config {
         let zone = zone_of(schedule, &self.time_zone()?);
         let start = |day: jiff::civil::Date| zone.to_timestamp(day.to_datetime(Time::midnight()));
         let timetable = Timetable {
-            crons: self.crons(when)?,
+            crons: Self::crons(when)?,
             delay: share_of_jitter(jitter, &self.site.name, kind.name()),
             not_during: schedule.not_during.clone(),
             from: schedule.from.map(start).transpose()?,
@@ -57,7 +57,7 @@ impl Config {
         Ok(Task { kind, timetable, share: None, max_minutes: None, retries: schedule.retries })
     }
 
-    fn crons(&self, when: &When) -> Result<Vec<Cron>> {
+    fn crons(when: &When) -> Result<Vec<Cron>> {
         match when {
             When::Cron(cron) => Ok(vec![cron.clone()]),
             When::Times { at, days } => at.iter().map(|time| daily(*time, *days)).collect(),

@@ -1,5 +1,6 @@
 //! All tests that look at Lifeboat from the outside, as one binary.
 
+mod agent;
 mod config;
 mod database;
 mod hardship;

@@ -1,0 +1,173 @@
+//! Starting, reloading, stopping; who else is there; and what a service manager is told.
+
+use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Agent, runs, scheduled, text, wait_until};
+use crate::world::World;
+
+const SLOW: &str = "hooks: {before-save: [{command: [/bin/sleep, \"6\"]}]}\nschedule: \"*/2 * * * * *\"\n";
+
+fn at_work(agent: &Agent) {
+    wait_until(|| !agent.runs().is_empty(), || agent.log());
+    // Into the hook.
+    std::thread::sleep(Duration::from_secs(1));
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_and_the_old_one_stays() {
+    let world = scheduled("databases: []", "schedule: \"*/2 * * * * *\"\n");
+    let agent = Agent::start(&world, &[]);
+    world.configure("databases: []", None, "schedule: often\n");
+    agent.signal(Signal::SIGHUP);
+    agent.wait_for("stays as it was");
+    assert!(agent.log().contains("schedule cannot be used: \"often\""), "{}", agent.log());
+    let before = agent.log().matches("ended: ").count();
+    wait_until(|| agent.log().matches("ended: ").count() > before, || agent.log());
+
+    world.configure("databases: []", None, "schedule: {check: \"*/2 * * * * *\"}\n");
+    agent.signal(Signal::SIGHUP);
+    agent.wait_for("check begins as");
+    let backups = agent.log().matches("backup begins").count();
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(agent.log().matches("backup begins").count(), backups, "{}", agent.log());
+}
+
+#[test]
+fn asked_to_stop_it_lets_the_run_at_work_end() {
+    let world = scheduled("databases: []", SLOW);
+    let agent = Agent::start(&world, &[]);
+    at_work(&agent);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait(), Some(0));
+    let all = runs(&world);
+    assert_eq!((all.len(), text(&all[0], "outcome")), (1, "success"));
+}
+
+#[test]
+fn a_run_that_does_not_end_in_time_is_cancelled_and_begun_again_by_the_next_agent() {
+    let world = scheduled(
+        "databases: []",
+        "hooks: {before-save: [{command: [/bin/sleep, \"30\"]}]}\nschedule: \"*/2 * * * * *\"\n",
+    );
+    let agent = Agent::start(&world, &["--drain", "1"]);
+    at_work(&agent);
+    agent.signal(Signal::SIGTERM);
+    assert_eq!(agent.wait(), Some(0));
+    assert_eq!(text(&runs(&world)[0], "outcome"), "cancelled");
+
+    world.configure("databases: []", None, "schedule: \"0 0 1 1 *\"\n");
+    let next = Agent::start(&world, &[]);
+    wait_until(|| runs(&world).len() == 2, || next.log());
+    wait_until(|| text(&runs(&world)[0], "outcome") == "success", || next.log());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let world = scheduled("databases: []", SLOW);
+    let agent = Agent::start(&world, &[]);
+    at_work(&agent);
+    agent.signal(Signal::SIGTERM);
+    agent.wait_for("asked to stop");
+    let begun = Instant::now();
+    agent.signal(Signal::SIGINT);
+    assert_eq!(agent.wait(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    // The run unwinds by itself.
+    wait_until(|| text(&runs(&world)[0], "outcome") == "cancelled", || format!("{:#?}", runs(&world)));
+}
+
+#[test]
+fn who_is_there_already_is_named() {
+    let world = scheduled("databases: []", SLOW);
+    let agent = Agent::start(&world, &[]);
+    let second = world.run(&["agent", "--sites", "/nonexistent"]).expect(11);
+    assert!(second.err.contains(&format!("process {} (agent) since ", agent.pid())), "{}", second.err);
+    at_work(&agent);
+    let by_hand = world.run(&["backup"]).expect(11);
+    let holder = format!("process {} (backup) since ", agent.runs()[0]);
+    assert!(by_hand.err.contains(&holder), "{}", by_hand.err);
+}
+
+#[test]
+fn one_broken_site_does_not_stop_the_others() {
+    let (good, other) =
+        (scheduled("databases: []", "schedule: \"*/2 * * * * *\"\n"), scheduled("databases: []", ""));
+    let sites = good.path("conf.d");
+    std::fs::create_dir(&sites).unwrap();
+    std::fs::write(sites.join("broken.yaml"), "site: {name: broken}\n").unwrap();
+    let text = std::fs::read_to_string(other.path("lifeboat.yaml")).unwrap();
+    let text = text.replace("name: demo", "name: other") + "schedule: \"*/2 * * * * *\"\n";
+    std::fs::write(other.path("lifeboat.yaml"), &text).unwrap();
+    other.init();
+    std::fs::write(sites.join("other.yaml"), &text).unwrap();
+    let agent = Agent::start(&good, &[]);
+    assert!(agent.log().contains("broken.yaml"), "{}", agent.log());
+    for name in ["demo: ", "other: "] {
+        let ended =
+            || agent.log().lines().any(|line| line.starts_with(name) && line.ends_with("ended: success"));
+        wait_until(ended, || agent.log());
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_is_told_and_begun_again_at_once() {
+    let world = scheduled(
+        "databases: []",
+        "hooks: {before-save: [{command: [/bin/sleep, \"3\"]}]}\nschedule: {backup: \"0 0 1 1 *\", on_request: {settle: 0s, at_most_every: 0s}}\n",
+    );
+    world.configure(
+        "databases: []",
+        None,
+        "hooks: {before-save: [{command: [/bin/sleep, \"3\"]}]}\nschedule: \"*/30 * * * * *\"\n",
+    );
+    let agent = Agent::start(&world, &[]);
+    at_work(&agent);
+    kill(Pid::from_raw(agent.runs()[0]), Signal::SIGKILL).unwrap();
+    agent.wait_for("was killed by signal 9");
+    agent.wait_for("backup is begun again");
+    wait_until(|| text(&runs(&world)[0], "outcome") == "success", || agent.log());
+    let listed = world.run(&["runs"]).expect(0);
+    assert_eq!(listed.out.matches("CRASHED").count(), 1, "{}", listed.out);
+}
+
+#[test]
+fn the_service_manager_hears_all_it_wants_to() {
+    let world = scheduled("databases: []", "schedule: daily\n");
+    let socket = UnixDatagram::bind(world.path("notify")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let path = world.path("notify");
+    let environment = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "2000000")];
+    let agent = Agent::start_with(&world, &[], &environment);
+    let heard = |wanted: &str| {
+        let mut buffer = [0; 4096];
+        for _ in 0..50 {
+            let size = socket.recv(&mut buffer).unwrap();
+            if String::from_utf8_lossy(&buffer[..size]).lines().any(|line| line.starts_with(wanted)) {
+                return;
+            }
+        }
+        panic!("{wanted} was not said");
+    };
+    heard("READY=1");
+    let begun = Instant::now();
+    (0..3).for_each(|_| heard("WATCHDOG=1"));
+    assert!(begun.elapsed() < Duration::from_secs(6), "the watchdog would have bitten");
+    agent.signal(Signal::SIGHUP);
+    heard("MONOTONIC_USEC=");
+    heard("READY=1");
+    agent.signal(Signal::SIGTERM);
+    heard("STOPPING=1");
+    assert_eq!(agent.wait(), Some(0));
+}
+
+#[test]
+fn without_any_good_configuration_it_does_not_start() {
+    let world = World::new("databases: []");
+    world.configure("databases: []", None, "schedule: often\n");
+    let ran = world.run(&["agent", "--sites", "/nonexistent"]).expect(2);
+    assert!(ran.err.contains("schedule cannot be used"), "{}", ran.err);
+}
