@@ -186,7 +186,7 @@ impl<'a> Agent<'a> {
         for site in &mut self.sites {
             match site.look(now) {
                 Ok(orders) => orders.into_iter().for_each(|order| self.queue.add(order)),
-                Err(error) => site.complain(format!("cannot be looked after: {error}")),
+                Err(error) => site.complain_sometimes(format!("cannot be looked after: {error}"), now),
             }
         }
     }
@@ -194,17 +194,20 @@ impl<'a> Agent<'a> {
     fn give_work(&mut self) {
         while self.at_work.is_none() && self.stopping.is_none() {
             let Some(order) = self.queue.next() else { return };
-            let Some(site) = self.sites.iter_mut().find(|site| site.name == order.site) else { continue };
+            let Some(site) = self.sites.iter_mut().find(|site| site.state == order.site) else { continue };
             let arguments = order.arguments(&site.accepted());
             let begun = site.starting(&order, Timestamp::now());
             match begun.and_then(|()| self.worker.give(order.clone(), arguments)) {
                 Ok(()) => {
                     self.state = RunState::default();
-                    systemd::status(&format!("{} of {}", order.work.word(), order.site));
+                    systemd::status(&format!("{} of {}", order.work.word(), site.name));
                     self.at_work = Some(order);
                 }
-                // Its memory cannot be written: it stays pending, and is looked at again.
-                Err(error) => site.complain(format!("{} cannot begin: {error}", order.run)),
+                // It stays pending, and is looked at again.
+                Err(error) => {
+                    site.put_back(&order);
+                    site.complain(format!("{} cannot begin: {error}", order.run));
+                }
             }
         }
     }
@@ -215,7 +218,7 @@ impl<'a> Agent<'a> {
             Report::Ended { order, end } => {
                 self.at_work = None;
                 let stopping = self.stopping.is_some();
-                if let Some(site) = self.sites.iter_mut().find(|site| site.name == order.site)
+                if let Some(site) = self.sites.iter_mut().find(|site| site.state == order.site)
                     && let Err(error) = site.ended(&order, &end, stopping, Timestamp::now())
                 {
                     site.complain(format!("the end of {} could not be written down: {error}", order.run));
@@ -263,8 +266,8 @@ impl<'a> Agent<'a> {
                 self.voice.complain(Some(&entry.config.site.name), format!("stays as it was: {error}"));
             }
         }
-        let names: Vec<_> = self.sites.iter().map(|site| site.name.clone()).collect();
-        self.queue.retain(|order| names.contains(&order.site));
+        let sites = &self.sites;
+        self.queue.retain(|order| sites.iter().any(|site| site.state == order.site));
     }
 
     fn begin_to_stop(&mut self) {
@@ -283,8 +286,7 @@ impl<'a> Agent<'a> {
         }
         if !stop.cancelled {
             stop.cancelled = true;
-            self.voice
-                .complain(Some(&order.site), format!("{} did not end in time and is cancelled", order.run));
+            self.voice.complain(None, format!("{} did not end in time and is cancelled", order.run));
             if let Err(error) = self.worker.cancel() {
                 self.voice.complain(None, error.to_string());
             }

@@ -1,7 +1,7 @@
 //! A run that is to be, and the queue in which it waits.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::schedule::{Kind, Task};
 
@@ -18,8 +18,8 @@ pub(super) enum Work {
 /// One run of one site.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Order {
-    /// The site, by its name.
-    pub(super) site: String,
+    /// The site, by where it is remembered: names are chosen by many people.
+    pub(super) site: PathBuf,
     /// The run's name in the history.
     pub(super) run: String,
     pub(super) work: Work,

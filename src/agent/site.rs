@@ -1,10 +1,10 @@
 //! One site as the agent knows it: what is due for it, what is at work, and what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::memory::Memory;
 use super::order::{Order, Work};
@@ -33,6 +33,8 @@ pub(super) struct Site {
     /// Runs of this process that wait in the queue or are at work.
     at_hand: BTreeSet<String>,
     voice: Voice,
+    /// What was complained of and when: it need not be said each minute.
+    troubles: BTreeMap<String, Timestamp>,
     _claim: Claim,
 }
 
@@ -43,7 +45,7 @@ impl Site {
         let state = config.state.join(&config.site.name);
         let claim = claim(&state.join("agent.lock"), "agent").context("take the site on")?;
         let (memory, damage) = Memory::recall(&state);
-        let site = Self {
+        let mut site = Self {
             name: config.site.name.clone(),
             config_file: entry.file.clone(),
             zone: config.time_zone()?,
@@ -52,6 +54,7 @@ impl Site {
             spool: spool(config, &state)?,
             at_hand: BTreeSet::new(),
             voice: voice.clone(),
+            troubles: BTreeMap::new(),
             state,
             _claim: claim,
         };
@@ -59,6 +62,7 @@ impl Site {
             site.complain(format!("{damage}; what is due is counted from now on"));
         }
         site.keep_config(&entry.text)?;
+        site.forget_former_tasks();
         Ok(site)
     }
 
@@ -69,7 +73,13 @@ impl Site {
         self.keep_config(&entry.text)?;
         self.config_file.clone_from(&entry.file);
         (self.tasks, self.zone, self.spool) = (tasks, zone, spool);
+        self.forget_former_tasks();
         Ok(())
+    }
+
+    /// Work that is not scheduled any more owes nothing when it is scheduled again.
+    fn forget_former_tasks(&mut self) {
+        self.memory.tasks.retain(|kind, _| self.tasks.iter().any(|task| task.kind == *kind));
     }
 
     /// Runs read what was accepted, and not what somebody is just editing.
@@ -104,7 +114,7 @@ impl Site {
             let before = memory.clone();
             let seen = memory.look(&task.timetable, now, || history::new_run(task.kind.name()));
             if *memory != before {
-                self.memory.keep(&self.state)?;
+                self.keep(now);
             }
             self.tell(task.kind, &seen);
             self.settle_pending(&task, now, orders)?;
@@ -121,7 +131,7 @@ impl Site {
         }
         match history::read(&history::directory(&self.state), &pending.run)? {
             None => {
-                let (site, run) = (self.name.clone(), pending.run);
+                let (site, run) = (self.state.clone(), pending.run);
                 orders.push(Order { site, run, work: Work::Task(task.clone()) });
                 Ok(())
             }
@@ -133,7 +143,7 @@ impl Site {
     fn task_ended(&mut self, task: &Task, fate: Fate, now: Timestamp) -> Result<()> {
         let memory = self.memory.tasks.entry(task.kind).or_default();
         let next = memory.ended(fate, task.retries, now, || history::new_run(task.kind.name()));
-        self.memory.keep(&self.state)?;
+        self.keep(now);
         match next {
             Next::Done => {}
             Next::Retry(then) if then <= now => self.say(format!("{} is begun again", task.kind.name())),
@@ -168,9 +178,9 @@ impl Site {
             let run = history::new_run("backup");
             self.spool.begin(&mut self.memory.requests, &run, now);
             self.memory.requested = Some(run.clone());
-            self.memory.keep(&self.state)?;
+            self.keep(now);
             self.say(format!("backing up for {} request(s)", self.spool.waiting()));
-            orders.push(Order { site: self.name.clone(), run, work: Work::Requested });
+            orders.push(Order { site: self.state.clone(), run, work: Work::Requested });
         }
         Ok(())
     }
@@ -185,7 +195,7 @@ impl Site {
             self.memory.requested = None;
         }
         let settled = self.spool.settle(&mut self.memory.requests, run, whole, now);
-        self.memory.keep(&self.state)?;
+        self.keep(now);
         let settled = settled?;
         if settled.satisfied > 0 {
             self.say(format!("{} request(s) are satisfied by {run}", settled.satisfied));
@@ -209,9 +219,22 @@ impl Site {
             return Ok(());
         }
         self.complain("something was left unfinished by a run that died; putting it right");
-        let (site, run) = (self.name.clone(), history::new_run("recover"));
+        let (site, run) = (self.state.clone(), history::new_run("recover"));
         orders.push(Order { site, run, work: Work::Recover });
         Ok(())
+    }
+
+    /// Writes down what must not be forgotten. A disk that is full is no reason to do nothing: what is due is then begun all the same,
+    /// and might be begun once more by the next agent.
+    fn keep(&mut self, now: Timestamp) {
+        if let Err(error) = self.memory.keep(&self.state) {
+            self.complain_sometimes(format!("{error}: a run may happen twice if the agent ends now"), now);
+        }
+    }
+
+    /// An order could not be begun after all.
+    pub(super) fn put_back(&mut self, order: &Order) {
+        self.at_hand.remove(&order.run);
     }
 
     /// An order gets its turn. What it is to satisfy is on disk before it begins.
@@ -219,7 +242,7 @@ impl Site {
         if order.work.is_backup() {
             self.spool.look(&mut self.memory.requests, now)?;
             self.spool.cover(&mut self.memory.requests, &order.run);
-            self.memory.keep(&self.state)?;
+            self.keep(now);
         }
         self.say(format!("{} begins as {}", order.work.word(), order.run));
         Ok(())
@@ -237,8 +260,10 @@ impl Site {
         let Work::Task(task) = &order.work else { return Ok(()) };
         let fate = match &past {
             // It was our own end that ended it: the next agent begins it again.
-            Some(past) if stopping && past.state.outcome == Some(Outcome::Cancelled) => Fate::Crashed,
+            Some(past) if stopping && past.state.outcome == Some(Outcome::Cancelled) => Fate::Interrupted,
             Some(past) => fate_of(past, Some(end), task.kind),
+            // Where no history can be written the exit code is all there is.
+            None if matches!(end, End::Code(0 | 3 | 75, _)) => Fate::Over,
             None => Fate::Again,
         };
         let current = self.tasks.iter().find(|known| known.kind == task.kind).unwrap_or(task).clone();
@@ -295,6 +320,16 @@ impl Site {
 
     pub(super) fn say(&self, text: impl Into<String>) {
         self.voice.say(Some(&self.name), text);
+    }
+
+    /// Not more often than once an hour.
+    pub(super) fn complain_sometimes(&mut self, text: String, now: Timestamp) {
+        let hour = SignedDuration::from_hours(1);
+        self.troubles.retain(|_, told| now.duration_since(*told).abs() < hour);
+        if !self.troubles.contains_key(&text) {
+            self.complain(&text);
+            self.troubles.insert(text, now);
+        }
     }
 
     pub(super) fn complain(&self, text: impl Into<String>) {

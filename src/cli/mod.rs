@@ -160,7 +160,8 @@ impl Session<'_> {
                 sinks.push(Arc::new(recorder));
                 None
             }
-            Err(error) if self.global.run_id.is_some() => return Err(error),
+            // What happened under this name must not happen again.
+            Err(error) if matches!(error.kind(), Kind::Locked | Kind::Usage) => return Err(error),
             Err(error) => Some(error),
         };
         let cx = Cx::new(id, self.cancel.clone(), sinks);

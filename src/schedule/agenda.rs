@@ -18,8 +18,10 @@ const CRASHES: u32 = 3;
 
 /// What is remembered of one kind of work of one site.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Memory {
+    /// Which times these are; others begin anew.
+    #[serde(default)]
+    times: String,
     /// The last nominal time that was dealt with, or is.
     pub settled: Option<Timestamp>,
     /// What was decided to run and has not come to its end.
@@ -32,7 +34,6 @@ pub struct Memory {
 
 /// A run that is to be, or is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Pending {
     pub nominal: Timestamp,
     /// The run's name; a run of this name happens once.
@@ -68,6 +69,8 @@ pub enum Fate {
     Again,
     /// Its process ended without a word.
     Crashed,
+    /// The agent ended it, because it was itself asked to end.
+    Interrupted,
 }
 
 /// What follows from it.
@@ -84,9 +87,10 @@ pub enum Next {
 impl Memory {
     /// Looks at the clock. What comes back as `Taken` must be written to disk before it is begun.
     pub fn look(&mut self, timetable: &Timetable, now: Timestamp, name: impl FnOnce() -> String) -> Seen {
-        let Some(settled) = self.settled else {
+        let times = timetable.times();
+        let Some(settled) = self.settled.filter(|_| self.times == times) else {
             // A new timetable begins now: it owes nothing.
-            self.settled = Some(now);
+            (self.settled, self.times) = (Some(now), times);
             return Seen::Nothing;
         };
         let ahead = settled.duration_since(now);
@@ -116,6 +120,10 @@ impl Memory {
             }
             Fate::Again => retries + 1,
             Fate::Crashed => CRASHES,
+            Fate::Interrupted => {
+                *pending = Pending { run: name(), not_before: now, ..pending.clone() };
+                return Next::Retry(now);
+            }
         };
         if pending.attempt >= often {
             self.pending = None;

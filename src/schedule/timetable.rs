@@ -71,6 +71,12 @@ impl Timetable {
         std::iter::successors(self.after(moment), |last| self.after(last.nominal))
     }
 
+    /// What it says, by which one that was changed is recognised. What only moves its times is left out.
+    pub(super) fn times(&self) -> String {
+        let crons: Vec<_> = self.crons.iter().map(ToString::to_string).collect();
+        format!("{} in {}", crons.join("; "), self.zone.iana_name().unwrap_or("local time"))
+    }
+
     /// What came due by `now` and is after the last one that was dealt with.
     pub fn due_by(&self, settled: Timestamp, now: Timestamp) -> Option<Due> {
         let mut found: Option<Due> = None;

@@ -115,6 +115,22 @@ fn a_failed_backup_is_tried_again() {
     agent.wait_for("backup is tried again at ");
 }
 
+/// A full disk, say: a backup that may happen twice is better than none.
+#[test]
+fn a_memory_that_cannot_be_written_does_not_stop_the_backups() {
+    let world = scheduled("databases: []", "schedule: \"*/2 * * * * *\"\n");
+    std::fs::create_dir_all(world.path("state/demo/agent.json/in-the-way")).unwrap();
+    let agent = Agent::start(&world, &[]);
+    let successes = || agent.log().matches("ended: success").count();
+    wait_until(|| successes() >= 3, || agent.log());
+    let told = agent.log().matches("a run may happen twice").count();
+    assert!((1..successes()).contains(&told), "{}", agent.log());
+    let mut nominal: Vec<_> = runs(&world).iter().map(|run| text(run, "started")[..19].to_owned()).collect();
+    let all = nominal.len();
+    nominal.dedup();
+    assert_eq!(nominal.len(), all, "{}", agent.log());
+}
+
 #[test]
 fn the_next_times_are_shown_with_zone_and_jitter() {
     let more = "schedule:\n  backup: daily\n  check: {when: {at: \"04:00\", days: [sat, sun]}}\n  not_during: [\"02:00-05:00\"]\n  to: \"2030-01-02\"\n";

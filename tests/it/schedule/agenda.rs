@@ -225,6 +225,29 @@ fn a_clock_that_was_far_ahead_does_not_silence_the_agent() {
 }
 
 #[test]
+fn a_schedule_that_was_changed_owes_nothing() {
+    let mut memory = Memory::default();
+    let at = |time: &str| format!("2026-01-01T{time}Z").parse::<Timestamp>().unwrap();
+    memory.look(&timetable("0 3 * * *", "UTC"), at("02:00:00"), || unreachable!());
+    let hourly = timetable("0 * * * *", "UTC");
+    assert_eq!(memory.look(&hourly, at("15:30:00"), || unreachable!()), Seen::Nothing);
+    assert_eq!(memory.look(&hourly, at("16:00:00"), || "a".into()), Seen::Taken { missed: 0 });
+}
+
+#[test]
+fn a_run_that_the_agents_own_end_ended_costs_no_try() {
+    let mut memory = Memory::default();
+    let at = |time: &str| format!("2026-01-01T{time}Z").parse::<Timestamp>().unwrap();
+    memory.look(&timetable("0 * * * *", "UTC"), at("00:30:00"), || unreachable!());
+    memory.look(&timetable("0 * * * *", "UTC"), at("01:00:00"), || "a".into());
+    for _ in 0..10 {
+        let next = memory.ended(Fate::Interrupted, 0, at("01:01:00"), || "b".into());
+        assert_eq!(next, Next::Retry(at("01:01:00")));
+    }
+    assert_eq!(memory.pending.unwrap().attempt, 1);
+}
+
+#[test]
 fn waiting_grows_to_a_limit() {
     let minutes = |attempt| {
         back_off(attempt, std::time::Duration::from_mins(5), std::time::Duration::from_hours(1)).as_mins()
