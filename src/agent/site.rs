@@ -133,14 +133,14 @@ impl Site {
             None => {
                 let (site, run) = (self.state.clone(), pending.run);
                 orders.push(Order { site, run, work: Work::Task(task.clone()) });
-                Ok(())
             }
-            Some(Past { standing: Standing::Running, .. }) => Ok(()),
+            Some(Past { standing: Standing::Running, .. }) => {}
             Some(past) => self.task_ended(task, fate_of(&past, None, task.kind), now),
         }
+        Ok(())
     }
 
-    fn task_ended(&mut self, task: &Task, fate: Fate, now: Timestamp) -> Result<()> {
+    fn task_ended(&mut self, task: &Task, fate: Fate, now: Timestamp) {
         let memory = self.memory.tasks.entry(task.kind).or_default();
         let next = memory.ended(fate, task.retries, now, || history::new_run(task.kind.name()));
         self.keep(now);
@@ -152,7 +152,6 @@ impl Site {
             }
             Next::GivenUp => self.complain(format!("{} was tried often enough", task.kind.name())),
         }
-        Ok(())
     }
 
     fn look_at_requests(&mut self, now: Timestamp, orders: &mut Vec<Order>) -> Result<()> {
@@ -267,7 +266,8 @@ impl Site {
             None => Fate::Again,
         };
         let current = self.tasks.iter().find(|known| known.kind == task.kind).unwrap_or(task).clone();
-        self.task_ended(&current, fate, now)
+        self.task_ended(&current, fate, now);
+        Ok(())
     }
 
     /// When there is something to look at again, if nothing else happens.
