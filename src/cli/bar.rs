@@ -7,7 +7,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::Global;
-use super::output::{bytes, printable};
+use super::output::{bytes, duration, printable};
 use crate::event::{Event, Outcome, Sink, Step, Unit, What};
 
 pub(super) struct Terminal {
@@ -109,6 +109,12 @@ impl Sink for Terminal {
             }
             What::HookRan { point, hook, verdict } if !self.quiet => {
                 Self::line(&state, &format!("    hook {point} {hook}: {verdict}"));
+            }
+            What::PhaseBegun { phase } if !self.quiet => {
+                Self::line(&state, &format!("    now {}", phase.name()));
+            }
+            What::GivenBack { seconds } if !self.quiet => {
+                Self::line(&state, &format!("    the site was held still for {}", duration(*seconds)));
             }
             What::Reverted { step } => {
                 Self::line(&state, &format!("    put back what {} had changed", step.name()));

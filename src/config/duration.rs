@@ -1,5 +1,6 @@
 //! Reads lengths of time as a configuration writes them: `30s`, `36h`, `7d`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::walk::At;
@@ -15,6 +16,23 @@ pub(super) fn keep(at: &At<'_>) -> Option<Duration> {
     let parsed = parse(at.text()?).filter(|duration| *duration <= MAX_KEEP);
     if parsed.is_none() {
         at.complain("is not a time of at most 3650d", "write it like 36h or 7d");
+    }
+    parsed
+}
+
+/// A time within a range, which is also said in words.
+pub(super) fn between(
+    at: &At<'_>,
+    (range, words): (RangeInclusive<Duration>, &str),
+    remedy: &str,
+) -> Option<Duration> {
+    if at.is_number() {
+        at.complain("has no unit", remedy);
+        return None;
+    }
+    let parsed = parse(at.text()?).filter(|duration| range.contains(duration));
+    if parsed.is_none() {
+        at.complain(format_args!("is not a time from {words}"), remedy);
     }
     parsed
 }
