@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::args::Backup;
-use super::output::{bytes, count};
+use super::output::{bytes, count, duration};
 use super::{Done, Session};
 use crate::error::Error;
 use crate::event::{RunKind, RunState};
@@ -14,6 +14,8 @@ use crate::schedule::SAFETY;
 #[derive(Serialize)]
 struct Document<'a> {
     snapshot: &'a Snapshot,
+    /// How long the site was held still; nothing if it was not.
+    downtime_seconds: Option<f64>,
     run: &'a RunState,
 }
 
@@ -42,7 +44,8 @@ pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
     });
     let snapshot = result?;
     let code = report.outcome.map_or(0, crate::event::Outcome::exit_code);
-    session.output.result(code, &Document { snapshot: &snapshot, run: &report }, |out| {
+    let downtime_seconds = report.held_seconds;
+    session.output.result(code, &Document { snapshot: &snapshot, downtime_seconds, run: &report }, |out| {
         let stats = snapshot.stats.unwrap_or_default();
         writeln!(
             out,
@@ -60,6 +63,9 @@ pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
             bytes(stats.bytes_added),
             bytes(stats.bytes_stored)
         )?;
+        if let Some(seconds) = downtime_seconds {
+            writeln!(out, "downtime: {}", duration(seconds))?;
+        }
         if report.missed_count > 0 {
             writeln!(out, "INCOMPLETE: {} could not be saved", count(report.missed_count, "thing"))?;
         }

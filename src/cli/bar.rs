@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
 use super::args::Global;
-use super::output::{bytes, printable};
+use super::output::{bytes, duration, printable};
 use crate::event::{Event, Outcome, Sink, Step, Unit, What};
 
 pub(super) struct Terminal {
@@ -115,6 +115,12 @@ impl Sink for Terminal {
             }
             What::HookRan { point, hook, verdict } if !self.quiet => {
                 self.line(&state, &format!("    hook {point} {hook}: {verdict}"));
+            }
+            What::PhaseBegun { phase } if !self.quiet => {
+                self.line(&state, &format!("    now {}", phase.name()));
+            }
+            What::GivenBack { seconds } if !self.quiet => {
+                self.line(&state, &format!("    the site was held still for {}", duration(*seconds)));
             }
             What::Reverted { step } => {
                 self.line(&state, &format!("    put back what {} had changed", step.name()));

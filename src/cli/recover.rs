@@ -24,6 +24,9 @@ pub(super) fn recover(session: &Session<'_>) -> Done {
         let when = recovered.begun.map(|begun| job.local(begun)).unwrap_or_default();
         match recovered.recovery {
             Recovery::Nothing => writeln!(out, "no restore is unfinished: nothing to recover"),
+            Recovery::GivenBack => {
+                writeln!(out, "the site works again; the backup of {when} held it still when it was killed")
+            }
             Recovery::PutBack => writeln!(out, "the site is as it was before the restore of {when}"),
             Recovery::Finished => writeln!(out, "the restore of {when} was committed; it is at its end now"),
         }

@@ -1,5 +1,6 @@
 //! Reads lengths of time as a configuration writes them: `30s`, `36h`, `7d`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::walk::At;
@@ -21,16 +22,23 @@ pub(super) fn keep(at: &At<'_>) -> Option<Duration> {
 
 /// A length of time that may be nothing at all.
 pub(super) fn up_to(at: &At<'_>, most: Duration) -> Option<Duration> {
+    let words = format!("nothing to {}h", most.as_secs() / 3600);
+    between(at, (Duration::ZERO..=most, &words), "write it like 30s, 5m or 1h")
+}
+
+/// A time within a range, which is also said in words.
+pub(super) fn between(
+    at: &At<'_>,
+    (range, words): (RangeInclusive<Duration>, &str),
+    remedy: &str,
+) -> Option<Duration> {
     if at.is_number() {
-        at.complain("has no unit", "write it like 30s, 5m or 1h");
+        at.complain("has no unit", remedy);
         return None;
     }
-    let parsed = parse(at.text()?).filter(|duration| *duration <= most);
+    let parsed = parse(at.text()?).filter(|duration| range.contains(duration));
     if parsed.is_none() {
-        at.complain(
-            format_args!("is not a time of at most {}h", most.as_secs() / 3600),
-            "write it like 30s, 5m or 1h",
-        );
+        at.complain(format_args!("is not a time from {words}"), remedy);
     }
     parsed
 }

@@ -55,14 +55,5 @@ fn hook(at: &At<'_>) -> Option<Hook> {
 }
 
 fn timeout(at: &At<'_>) -> Option<Duration> {
-    if at.is_number() {
-        at.complain("has no unit", "write it like 30s, 5m or 1h");
-        return None;
-    }
-    let parsed = duration::parse(at.text()?)
-        .filter(|duration| (Duration::from_secs(1)..=MAX_TIMEOUT).contains(duration));
-    if parsed.is_none() {
-        at.complain("is not a time from 1s to 24h", "write it like 30s, 5m or 1h");
-    }
-    parsed
+    duration::between(at, (Duration::from_secs(1)..=MAX_TIMEOUT, "1s to 24h"), "write it like 30s, 5m or 1h")
 }

@@ -63,6 +63,7 @@ impl Config {
                 keep_safety: self.restore.keep_safety.unwrap_or(Retention::KEEP_SAFETY),
                 ..Retention::last(self.retention.last)
             },
+            quiesce: self.quiesce.spec(),
             hooks: self.hook_specs(),
             zone: self.time_zone()?,
             state: self.state.join(&self.site.name),

@@ -44,7 +44,7 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
     let schedule = optional(&top, "schedule", schedule::read);
     let retention = optional(&top, "retention", retention::read);
     let restore = optional(&top, "restore", restore);
-    let quiesce = optional(&top, "quiesce", quiesce::read);
+    let quiesce = optional(&top, "quiesce", |at| quiesce::read(at, top.get("hooks").as_ref()));
     let limits = optional(&top, "limits", limits::read);
     let notify = optional(&top, "notify", |at| notify::read(at, privacy));
     let hooks = optional(&top, "hooks", hooks::read);

@@ -1,7 +1,7 @@
 //! The one thing every function that works long is handed: where to report, and whether to go on.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -16,6 +16,12 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 /// Receives every event, in order; must not fail and must not block for long.
 pub trait Sink: Send + Sync {
     fn take(&self, event: &Event);
+}
+
+/// Has long work wait while the machine is busy with other things.
+pub trait Pace: Send + Sync {
+    /// Called between two files or packs; an error only if somebody asked to stop meanwhile.
+    fn wait(&self, cx: &Cx) -> Result<()>;
 }
 
 /// Set once, from a signal or a person; read everywhere.
@@ -56,6 +62,8 @@ pub enum FaultKind {
 #[derive(Clone)]
 pub struct Cx {
     cancel: Cancel,
+    /// Ends a part of the run alone, such as one that takes longer than it may.
+    part: Option<Cancel>,
     shared: Arc<Shared>,
     /// Endings go on after a cancel: a mount that stays behind is worse than a second of waiting.
     shielded: bool,
@@ -69,6 +77,10 @@ struct Shared {
     last_progress: Mutex<Option<Instant>>,
     /// Points between changes that were passed in the step at which a fault is to strike.
     passed: AtomicU32,
+    /// Who has the work wait for a machine that is busy with other things.
+    pace: OnceLock<Box<dyn Pace>>,
+    /// Somebody is kept waiting, so that nothing else may.
+    hurried: AtomicBool,
     /// The fold so far; its lock also makes events of several threads reach the sinks in the order of their numbers.
     state: Mutex<RunState>,
 }
@@ -82,8 +94,10 @@ impl Cx {
             last_progress: Mutex::default(),
             passed: AtomicU32::new(0),
             state: Mutex::default(),
+            pace: OnceLock::new(),
+            hurried: AtomicBool::new(false),
         };
-        Self { cancel, shared: Arc::new(shared), shielded: false, fault: None }
+        Self { cancel, part: None, shared: Arc::new(shared), shielded: false, fault: None }
     }
 
     /// A context that nobody listens to, for probes and tests.
@@ -95,6 +109,19 @@ impl Cx {
     #[must_use]
     pub fn shielded(&self) -> Self {
         Self { shielded: true, ..self.clone() }
+    }
+
+    /// The same context, for a part of the run that another hand may end.
+    #[must_use]
+    pub fn part(&self, end: &Cancel) -> Self {
+        Self { part: Some(end.clone()), ..self.clone() }
+    }
+
+    /// A context that ends with this one and is heard by nobody: for what is done again and told then.
+    #[must_use]
+    pub fn unheard(&self) -> Self {
+        let unheard = Self::new(self.run_id(), self.cancel.clone(), Vec::new());
+        Self { shielded: self.shielded, part: self.part.clone(), ..unheard }
     }
 
     #[must_use]
@@ -163,12 +190,36 @@ impl Cx {
     }
 
     pub fn is_cancelled(&self) -> bool {
-        !self.shielded && self.cancel.is_cancelled()
+        !self.shielded && (self.cancel.is_cancelled() || self.part.as_ref().is_some_and(Cancel::is_cancelled))
     }
 
     /// Long loops call this: `Err` with kind `Cancelled` once somebody asked to stop.
     pub fn go_on(&self) -> Result<()> {
         if self.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    /// Who has this run's work wait; set once.
+    pub fn set_pace(&self, pace: Box<dyn Pace>) {
+        // A run that is told inside of another one has that one's.
+        drop(self.shared.pace.set(pace));
+    }
+
+    /// `go_on` for where the work may also rest a while, which is never while somebody is kept waiting.
+    pub fn go_on_at_pace(&self) -> Result<()> {
+        self.go_on()?;
+        match self.shared.pace.get() {
+            Some(pace) if !self.is_hurried() => pace.wait(self),
+            _ => Ok(()),
+        }
+    }
+
+    /// From now on, or not any more, somebody is kept waiting: no limit may make the work longer.
+    pub fn hurry(&self, hurried: bool) {
+        self.shared.hurried.store(hurried, Ordering::SeqCst);
+    }
+
+    pub fn is_hurried(&self) -> bool {
+        self.shared.hurried.load(Ordering::SeqCst)
     }
 
     pub fn cancel_handle(&self) -> Cancel {

@@ -3,7 +3,7 @@
 mod cx;
 mod state;
 
-pub use cx::{Cancel, Cx, Fault, FaultKind, Sink};
+pub use cx::{Cancel, Cx, Fault, FaultKind, Pace, Sink};
 pub use state::{RunState, StepState};
 
 use std::path::PathBuf;
@@ -36,6 +36,8 @@ pub enum Step {
     Load,
     /// What comes from another site takes this one's configuration and names.
     Adapt,
+    /// What can be done before the site is held still: with `full`, the content of all files is stored.
+    Online,
     /// What writes to the site is stopped.
     Quiesce,
     SwapFiles,
@@ -56,7 +58,7 @@ pub enum Step {
 
 impl Step {
     /// Every step of every story.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Claim,
         Self::Lock,
         Self::Mount,
@@ -73,6 +75,7 @@ impl Step {
         Self::Fetch,
         Self::Load,
         Self::Adapt,
+        Self::Online,
         Self::Quiesce,
         Self::SwapFiles,
         Self::SwapDatabase,
@@ -102,6 +105,7 @@ impl Step {
             Self::Fetch => "fetch",
             Self::Load => "load",
             Self::Adapt => "adapt",
+            Self::Online => "online",
             Self::Quiesce => "quiesce",
             Self::SwapFiles => "swap-files",
             Self::SwapDatabase => "swap-database",
@@ -136,6 +140,31 @@ impl RunKind {
             Self::Check => "check",
             Self::Recover => "recover",
             Self::Drill => "drill",
+        }
+    }
+}
+
+/// How a backup stands with the site that it holds still for a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The storage is attached and the repository opened; the site works.
+    Preparing,
+    /// What can be saved beforehand is saved; the site works.
+    Online,
+    /// Writes to the site are stopped.
+    Quiesced,
+    /// The site returns to what it did before; then it works again, and the rest is saved.
+    Finalizing,
+}
+
+impl Phase {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Online => "online",
+            Self::Quiesced => "quiesced",
+            Self::Finalizing => "finalizing",
         }
     }
 }
@@ -224,6 +253,14 @@ pub enum What {
     Space {
         free: u64,
         total: u64,
+    },
+    /// A backup that holds the site still enters this phase.
+    PhaseBegun {
+        phase: Phase,
+    },
+    /// The site works again, after it was held still for so long.
+    GivenBack {
+        seconds: f64,
     },
     Released {
         step: Step,

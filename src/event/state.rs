@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Outcome, RunKind, Step, Unit, What};
+use super::{Event, Outcome, Phase, RunKind, Step, Unit, What};
 
 /// How many missed paths and warnings the report lists by name; the counts are always exact.
 const LISTED: usize = 100;
@@ -33,6 +33,12 @@ pub struct RunState {
     /// Of the storage, in bytes: free, and in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<(u64, u64)>,
+    /// Of a backup that holds the site still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// How long a backup held the site still, in all; nothing if it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_seconds: Option<f64>,
     pub outcome: Option<Outcome>,
     pub snapshot: Option<String>,
     pub error: Option<String>,
@@ -109,6 +115,10 @@ impl RunState {
                 self.scratch = Some(Scratch { files: files.clone(), databases: databases.clone() });
             }
             What::Space { free, total } => self.space = Some((*free, *total)),
+            What::PhaseBegun { phase } => self.phase = Some(*phase),
+            What::GivenBack { seconds } => {
+                self.held_seconds = Some(self.held_seconds.unwrap_or_default() + seconds);
+            }
             What::Released { step } => self.mark(*step, |step| step.released = true),
             What::Reverted { step } => self.mark(*step, |step| step.reverted = true),
             What::Stuck { step, error } => self.stuck.push((*step, error.clone())),

@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::ledger::Ledger;
 use super::list::Snapshot;
+use super::patterns::Patterns;
 use super::reader::{Reader, root_node};
-use super::walk::{Patterns, Walk, unix_mode};
+use super::walk::{Walk, unix_mode};
 use crate::error::Result;
 use crate::event::Cx;
 

@@ -11,6 +11,8 @@ use crate::event::Cx;
 /// account is kept on our side of it, where the failure happens.
 pub(crate) struct Ledger {
     cx: Cx,
+    /// What is stored is looked at once more.
+    rehearsal: bool,
     state: Mutex<State>,
 }
 
@@ -39,7 +41,16 @@ pub(crate) struct Settled {
 
 impl Ledger {
     pub(crate) fn new(cx: &Cx) -> Self {
-        Self { cx: cx.clone(), state: Mutex::default() }
+        Self { cx: cx.clone(), rehearsal: false, state: Mutex::default() }
+    }
+
+    /// For a first pass: the second one tells what is missing.
+    pub(crate) fn of_rehearsal(cx: &Cx) -> Self {
+        Self { cx: cx.unheard(), rehearsal: true, state: Mutex::default() }
+    }
+
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.rehearsal
     }
 
     pub(crate) fn cx(&self) -> &Cx {

@@ -19,6 +19,8 @@ mod ledger;
 mod list;
 mod lock;
 mod manifest;
+mod passes;
+mod patterns;
 mod progress;
 mod prune;
 mod reader;
@@ -38,10 +40,11 @@ pub use key::KeyInfo;
 pub use list::{COMPLETE, INCOMPLETE, Snapshot, Stats};
 pub use lock::{Lock, Mode};
 pub use manifest::{DUMPS, Manifest, VIRTUAL};
+pub use passes::{Ahead, Seen};
+pub use patterns::{Patterns, left_out};
 pub use prune::Pruned;
 pub use reader::{Dump, Reader};
 pub use snapshot::Contents;
-pub use walk::{Patterns, left_out};
 
 pub use rustic_core::repofile::Node;
 

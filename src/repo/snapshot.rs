@@ -8,22 +8,24 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{
-    BackupOptions, IndexedIdsStatus, ParentOptions, Repository, SnapshotGroupCriterion, SnapshotOptions,
-    StringList,
+    BackupOptions, IndexedIdsStatus, OpenStatus, ParentOptions, Repository, SnapshotGroupCriterion,
+    SnapshotOptions, StringList,
 };
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Settled};
 use super::list::{COMPLETE, INCOMPLETE, Snapshot};
 use super::manifest::{Manifest, VIRTUAL};
+use super::passes::Seen;
+use super::patterns::Patterns;
 use super::progress::Listening;
 use super::source::{Source, VirtualPart};
-use super::walk::{Patterns, Walk, total_size};
+use super::walk::{Walk, total_size};
 use super::{REPAIR, Repo, engine_error};
 use crate::dump::Feed;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 
-type Engine = Repository<IndexedIdsStatus>;
+pub(super) type Engine = Repository<IndexedIdsStatus>;
 
 /// What goes into a snapshot.
 pub struct Contents {
@@ -41,6 +43,25 @@ pub struct Contents {
     pub tags: Vec<String>,
     /// The moment the snapshot stands for.
     pub moment: Timestamp,
+    /// The files as they were read at that moment; left out: they are read now.
+    pub seen: Option<Seen>,
+}
+
+/// What one pass of the engine is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Everything,
+    Files,
+    /// What is not a file of the site.
+    Dumps,
+}
+
+/// What one pass stored: nothing of it is committed yet.
+pub(super) struct Stored {
+    pub(super) file: SnapshotFile,
+    pub(super) expected: u64,
+    pub(super) missed: u64,
+    pub(super) vanished: u64,
 }
 
 impl Repo {
@@ -49,8 +70,24 @@ impl Repo {
     /// Things that exist but cannot be read are events (`Missed`) and make the snapshot one tagged `incomplete`; everything
     /// else that goes wrong is an error, and then there is no snapshot.
     pub fn save(&self, contents: Contents, cx: &Cx) -> Result<Snapshot> {
+        self.guarded(cx, || {
+            if contents.seen.is_some() {
+                return self.save_seen(contents, cx);
+            }
+            let root = contents.root.clone();
+            let engine = self.ids()?;
+            let parent = self.parent_for(&contents, &engine, cx)?;
+            let ledger = Arc::new(Ledger::new(cx));
+            let stored = self.store(contents, Part::Everything, &engine, parent.as_ref(), &ledger)?;
+            self.commit(&engine, stored, root.as_deref(), cx)
+        })
+    }
+
+    /// After a failure nothing more is written, and what nobody can ever need is removed.
+    pub(super) fn guarded<T>(&self, cx: &Cx, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.gate.begin();
-        let saved = catch_unwind(AssertUnwindSafe(|| self.save_all(contents, cx)));
+        let _listening = Listening::start(cx);
+        let saved = catch_unwind(AssertUnwindSafe(work));
         if !matches!(saved, Ok(Ok(_)))
             && let Err(error) = self.backend.discard_fresh()
         {
@@ -62,41 +99,67 @@ impl Repo {
         saved.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    fn save_all(&self, contents: Contents, cx: &Cx) -> Result<Snapshot> {
-        let _listening = Listening::start(cx);
-        let engine =
-            self.engine()?.to_indexed_ids().map_err(engine_error).context("read the index").remedy(REPAIR)?;
-        let parent = self.parent_for(&contents, &engine, cx)?;
-        let ledger = Arc::new(Ledger::new(cx));
-        let manifest = Arc::new(Mutex::new(manifest_for(&contents)));
-        let (paths, root) = (paths_of(&contents)?, contents.root.clone());
-        let draft = draft(&contents)?;
-        let source = sources(contents, parent.as_ref(), &ledger, &manifest)?;
+    /// An engine that knows what is stored by now.
+    pub(super) fn ids(&self) -> Result<Engine> {
+        indexed(self.engine()?)
+    }
 
-        let archived = engine.archive(&options(parent.as_ref()), &source, draft, &paths);
+    /// Reads a part of the contents and stores what is new of it; an error unless all of it came to its end.
+    pub(super) fn store(
+        &self,
+        contents: Contents,
+        part: Part,
+        engine: &Engine,
+        parent: Option<&Snapshot>,
+        ledger: &Arc<Ledger>,
+    ) -> Result<Stored> {
+        let cx = ledger.cx();
+        let manifest = Arc::new(Mutex::new(manifest_for(&contents)));
+        let paths = paths_of(&contents, part)?;
+        let draft = draft(&contents)?;
+        let source = sources(contents, part, parent, ledger, &manifest)?;
+
+        let archived = engine.archive(&options(parent), &source, draft, &paths);
         // The account knows better than the engine why it stopped; a broken storage is named before either.
         if let Some(failure) = self.gate.failure() {
             cx.go_on()?;
             return Err(failure);
         }
         let settled = ledger.settle()?;
-        let mut file = archived.map_err(engine_error).context("save")?;
+        let file = archived.map_err(engine_error).context("save")?;
         cx.go_on()?;
         expect_all(&file, settled.expected)?;
+        let Settled { expected, missed, vanished } = settled;
+        Ok(Stored { file, expected, missed, vanished })
+    }
 
-        if settled.vanished > 0 {
-            cx.note(format!("{} files were removed from the site while it was saved", settled.vanished));
+    /// The only place where a snapshot comes to be.
+    pub(super) fn commit(
+        &self,
+        engine: &Engine,
+        stored: Stored,
+        root: Option<&Path>,
+        cx: &Cx,
+    ) -> Result<Snapshot> {
+        let mut file = stored.file;
+        if stored.vanished > 0 {
+            cx.note(format!("{} files were removed from the site while it was saved", stored.vanished));
         }
-        file.tags.add(if settled.missed > 0 { INCOMPLETE } else { COMPLETE }.to_owned());
+        file.tags.add(if stored.missed > 0 { INCOMPLETE } else { COMPLETE }.to_owned());
         let ((), id) = self.gate.while_open(|| {
             engine.save_snapshots(vec![file.clone()]).map_err(engine_error).context("commit the snapshot")
         })?;
         file.id = id.into();
-        Ok(Snapshot::from_file(&file, root.as_deref()))
+        Ok(Snapshot::from_file(&file, root))
     }
 
     /// The newest snapshot of this site and root: what did not change since then is not read again.
-    fn parent_for(&self, contents: &Contents, engine: &Engine, cx: &Cx) -> Result<Option<Snapshot>> {
+    pub(super) fn parent_for(
+        &self,
+        contents: &Contents,
+        engine: &Engine,
+        cx: &Cx,
+    ) -> Result<Option<Snapshot>> {
         let root = contents.root.as_deref();
         let same = |snapshot: &Snapshot| {
             snapshot.site == contents.site
@@ -116,13 +179,18 @@ impl Repo {
     }
 }
 
+pub(super) fn indexed(engine: Repository<OpenStatus>) -> Result<Engine> {
+    engine.to_indexed_ids().map_err(engine_error).context("read the index").remedy(REPAIR)
+}
+
 fn sources(
     contents: Contents,
+    part: Part,
     parent: Option<&Snapshot>,
     ledger: &Arc<Ledger>,
     manifest: &Arc<Mutex<Manifest>>,
 ) -> Result<Source> {
-    let root = contents.root.as_deref();
+    let root = contents.root.as_deref().filter(|_| part != Part::Dumps);
     let excludes = root.map(|root| Patterns::new(root, &contents.exclude)).transpose()?;
     let expected = match (parent, root.zip(excludes.as_ref())) {
         (Some(parent), _) => parent.stats.as_ref().map(|stats| stats.bytes),
@@ -133,17 +201,21 @@ fn sources(
         .zip(excludes)
         .map(|(root, excludes)| Walk::new(root, excludes, Arc::clone(ledger)))
         .transpose()?
-        .map(|walk| walk.expect_some(parent.is_some() && contents.doubt_empty));
+        .map(|walk| walk.expect_some(parent.is_some() && contents.doubt_empty))
+        .map(|walk| walk.doubt_young(ledger.is_rehearsal()));
+    if part == Part::Files {
+        return Ok(Source::new(root, walk, None, Arc::clone(ledger), expected));
+    }
     let mut feeds = contents.feeds;
     feeds.sort_by(|(a, _), (b, _)| a.cmp(b));
     let (directories, feeds) = feeds.into_iter().unzip();
-    let part = VirtualPart { feeds, directories, manifest: Arc::clone(manifest), moment: contents.moment };
-    Ok(Source::new(root, walk, Some(part), Arc::clone(ledger), expected))
+    let dumps = VirtualPart { feeds, directories, manifest: Arc::clone(manifest), moment: contents.moment };
+    Ok(Source::new(root, walk, Some(dumps), Arc::clone(ledger), expected))
 }
 
 /// The engine takes a directory that equals the parent's for stored, without asking the index: with a parent that lost
 /// directories, the new snapshot would lose them too.
-fn has_all_trees(engine: &Engine, parent: &Snapshot) -> bool {
+pub(super) fn has_all_trees(engine: &Engine, parent: &Snapshot) -> bool {
     let (mut seen, mut pending) = (HashSet::from([parent.tree]), vec![parent.tree]);
     while let Some(id) = pending.pop() {
         let Ok(tree) = engine.get_tree(&id) else { return false };
@@ -155,7 +227,7 @@ fn has_all_trees(engine: &Engine, parent: &Snapshot) -> bool {
 }
 
 /// The engine counts what it put into the tree; anything it dropped without our knowing would show here.
-fn expect_all(file: &SnapshotFile, expected: u64) -> Result<()> {
+pub(super) fn expect_all(file: &SnapshotFile, expected: u64) -> Result<()> {
     let stored = file.summary.as_ref().map_or(0, |summary| summary.total_files_processed);
     if stored == expected {
         return Ok(());
@@ -202,9 +274,9 @@ fn manifest_for(contents: &Contents) -> Manifest {
     }
 }
 
-fn paths_of(contents: &Contents) -> Result<Vec<PathBuf>> {
-    let mut paths = vec![PathBuf::from(VIRTUAL)];
-    if let Some(root) = &contents.root {
+pub(super) fn paths_of(contents: &Contents, part: Part) -> Result<Vec<PathBuf>> {
+    let mut paths = if part == Part::Files { Vec::new() } else { vec![PathBuf::from(VIRTUAL)] };
+    if let Some(root) = contents.root.as_ref().filter(|_| part != Part::Dumps) {
         if root.starts_with(VIRTUAL) || !root.is_absolute() || root == Path::new("/") {
             return Err(Error::usage(format!("{} cannot be the root of a site", root.display())));
         }

@@ -8,44 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use nix::unistd::{Gid, Group, Uid, User};
 use rustic_core::repofile::{Metadata as NodeMeta, Node, NodeType};
 
 use super::cache::{CACHEDIR_TAG, is_cache};
 use super::ledger::Ledger;
+use super::patterns::Patterns;
 use crate::error::{Context, Error, Result};
-
-/// Gitignore style patterns: what of a site is left out, or what of a snapshot is asked for.
-#[derive(Clone, Debug)]
-pub struct Patterns(Gitignore);
-
-impl Patterns {
-    /// `patterns` in gitignore style, relative to `root`.
-    pub fn new(root: &Path, patterns: &[String]) -> Result<Self> {
-        let mut builder = GitignoreBuilder::new(root);
-        for pattern in patterns {
-            builder
-                .add_line(None, pattern)
-                .map_err(|error| Error::usage(format!("`{pattern}` is no pattern: {error}")))
-                .context("read a pattern")?;
-        }
-        Ok(Self(builder.build()?))
-    }
-
-    /// It, or a directory it is in.
-    pub fn covers_below(&self, path: &Path, is_dir: bool) -> bool {
-        self.0.matched_path_or_any_parents(path, is_dir).is_ignore()
-    }
-
-    pub fn covers(&self, path: &Path, is_dir: bool) -> bool {
-        self.0.matched(path, is_dir).is_ignore()
-    }
-}
 
 /// Examples of what a walk left out, in what it says at its end.
 const EXAMPLES: usize = 3;
+
+/// As coarse as the clock of a file system may be.
+const TICK: SignedDuration = SignedDuration::from_secs(2);
 
 /// Walks one directory tree depth first, names in byte order; what cannot be read goes into the ledger, never silently away.
 pub(crate) struct Walk {
@@ -55,6 +31,7 @@ pub(crate) struct Walk {
     identity: (u64, u64),
     /// An empty root is not believed.
     expect_some: bool,
+    doubt_young: bool,
     below: u64,
     caches: Vec<PathBuf>,
     finished: bool,
@@ -87,6 +64,7 @@ impl Walk {
             excludes,
             identity: (meta.dev(), meta.ino()),
             expect_some: false,
+            doubt_young: false,
             below: 0,
             caches: Vec::new(),
             finished: false,
@@ -100,6 +78,12 @@ impl Walk {
     /// There was something before: a root without anything in it is then more likely one that is not mounted.
     pub(crate) fn expect_some(self, expect_some: bool) -> Self {
         Self { expect_some, ..self }
+    }
+
+    /// A file that was changed just now may change again within the same tick of its clock, which nobody could tell from its
+    /// times: it gets one that no file has, so that the next pass reads it again.
+    pub(crate) fn doubt_young(self, doubt_young: bool) -> Self {
+        Self { doubt_young, ..self }
     }
 
     /// What only the end can tell.
@@ -193,7 +177,8 @@ impl Walk {
             Vec::new()
         });
         let linked = meta.nlink() > 1 && !meta.is_dir();
-        let mtime = timestamp(meta.mtime(), meta.mtime_nsec());
+        let young = self.doubt_young && meta.is_file() && is_young(meta);
+        let mtime = if young { no_time() } else { timestamp(meta.mtime(), meta.mtime_nsec()) };
         let meta = NodeMeta {
             mode: Some(go_mode(meta)),
             mtime,
@@ -246,32 +231,6 @@ impl Iterator for Walk {
             }
         }
     }
-}
-
-/// The topmost things below a root that a walk leaves out, relative to it: what the patterns cover, and what is in caches.
-pub fn left_out(root: &Path, patterns: &[String]) -> Result<Vec<PathBuf>> {
-    let patterns = Patterns::new(root, patterns)?;
-    let mut found = Vec::new();
-    let mut pending = vec![root.to_owned()];
-    while let Some(directory) = pending.pop() {
-        let entries = match read_dir(&directory) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            entries => entries.with_context(|| format!("look into {}", directory.display()))?,
-        };
-        let entries = entries.collect::<std::io::Result<Vec<_>>>()?;
-        let paths: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).collect();
-        let cache = directory != root && is_cache(&paths);
-        for entry in entries {
-            let (path, is_dir) = (entry.path(), entry.file_type()?.is_dir());
-            let cached = cache && entry.file_name() != CACHEDIR_TAG;
-            if cached || patterns.covers(&path, is_dir) {
-                found.extend(path.strip_prefix(root).ok().map(Path::to_owned));
-            } else if is_dir {
-                pending.push(path);
-            }
-        }
-    }
-    Ok(found)
 }
 
 /// Sum of the sizes of all regular files below a root, for the length of a progress bar only.
@@ -363,6 +322,16 @@ fn go_mode(meta: &Metadata) -> u32 {
 pub(crate) fn unix_mode(go: u32) -> u32 {
     let special = [(1 << 23, 0o4000), (1 << 22, 0o2000), (1 << 20, 0o1000)];
     special.iter().filter(|(bit, _)| go & bit != 0).fold(go & 0o777, |mode, (_, unix)| mode | unix)
+}
+
+fn is_young(meta: &Metadata) -> bool {
+    let changed = timestamp(meta.ctime(), meta.ctime_nsec());
+    changed.is_none_or(|changed| Timestamp::now().duration_since(changed) < TICK)
+}
+
+/// Long before any file system, and yet a time that every reader of the format can read.
+fn no_time() -> Option<Timestamp> {
+    timestamp(-62_135_596_800, 1)
 }
 
 fn timestamp(seconds: i64, nanoseconds: i64) -> Option<Timestamp> {

@@ -1,13 +1,10 @@
 //! The story of a backup.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
+use super::moment::{self, Dumps};
 use super::scope::Run;
-use super::{Job, begin_all, claim_site, maintenance, open, recover};
-use crate::dump::Feed;
+use super::{Job, claim_site, maintenance, open, quiet, recover};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Cx, Step};
 use crate::repo::{Contents, Mode, Repo, Snapshot};
@@ -32,11 +29,16 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     let storage = crate::storage::open(&job.storage);
     let mut run = Run::new(job, cx);
 
+    quiet::announce(job, cx);
     claim_site(&mut run, job, "backup")?;
     recover::first(&mut run, job, cx)?;
     let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
-    let dumps = run.step(Step::Dump, || Dumps::begin(job, &opened.repo, cx))?;
-    let snapshot = run.step(Step::Save, || save(job, request, &opened.repo, dumps, cx))?;
+    let online = moment::online(&mut run, job, request, &opened.repo, cx)?;
+    let quiet = quiet::quiesce(&mut run, job, cx)?;
+    let dumps = run.step(Step::Dump, || quiet.while_held(cx, |cx| online.fix(request, cx)))?;
+    quiet::resume(&mut run, &quiet)?;
+    let begin_again = || quiet.once_more(cx, |cx| online.fix(request, cx));
+    let snapshot = run.step(Step::Save, || save(job, request, &opened.repo, dumps, begin_again, cx))?;
     run.commit();
     run.step(Step::Verify, || verify(&opened.repo, &snapshot, &cx.shielded()))?;
     if !request.no_rotation {
@@ -46,22 +48,23 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     Ok(snapshot)
 }
 
-/// All databases of one moment.
-pub(crate) struct Dumps {
-    pub(crate) moment: Timestamp,
-    pub(crate) feeds: Vec<(PathBuf, Box<dyn Feed>)>,
-}
-
-impl Dumps {
-    fn begin(job: &Job, repo: &Repo, cx: &Cx) -> Result<Self> {
-        Ok(Self { moment: Timestamp::now(), feeds: begin_all(job, repo, cx)? })
-    }
-}
-
-fn save(job: &Job, request: &BackupRequest, repo: &Repo, dumps: Dumps, cx: &Cx) -> Result<Snapshot> {
+fn save(
+    job: &Job,
+    request: &BackupRequest,
+    repo: &Repo,
+    dumps: Dumps,
+    begin_again: impl Fn() -> Result<Dumps>,
+    cx: &Cx,
+) -> Result<Snapshot> {
     let mut first = Some(dumps);
-    let begin = || first.take().map_or_else(|| Dumps::begin(job, repo, cx), Ok);
-    save_all(repo, begin, |dumps| contents(job, request, dumps), cx)
+    let begin = || first.take().map_or_else(&begin_again, Ok);
+    let contents = |dumps: Dumps| Contents {
+        feeds: dumps.feeds,
+        moment: dumps.moment,
+        seen: dumps.seen,
+        ..moment::files(job, request)
+    };
+    save_all(repo, begin, contents, cx)
 }
 
 /// A schema that is changed while it is dumped cannot be saved as of one moment: then all begins again, a few times. Dumps
@@ -83,18 +86,6 @@ pub(crate) fn save_all(
         cx.go_on()?;
     }
     repo.save(contents(begin()?), cx)
-}
-
-fn contents(job: &Job, request: &BackupRequest, dumps: Dumps) -> Contents {
-    Contents {
-        site: job.site.name.clone(),
-        root: Some(job.site.root.clone()),
-        doubt_empty: true,
-        exclude: job.excluded(),
-        feeds: dumps.feeds,
-        tags: request.tags.clone(),
-        moment: dumps.moment,
-    }
 }
 
 /// What was just committed, read again from the storage: all it refers to is indexed and in packs of the right size.

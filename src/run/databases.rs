@@ -15,11 +15,16 @@ use crate::error::{Context, Error, Result};
 use crate::event::{Cx, Step};
 use crate::repo::{ChangeKind, Dump, Manifest, Reader, Repo, Snapshot};
 
-/// Fixes the moment of each database; the dumps themselves are read while the snapshot is saved.
-pub(crate) fn begin_all(job: &Job, repo: &Repo, cx: &Cx) -> Result<Vec<(PathBuf, Box<dyn Feed>)>> {
+/// Fixes the moment of each database; the dumps themselves are read while the snapshot is saved. `former` finds the dump
+/// before, by the directory of the dumps.
+pub(crate) fn begin_all(
+    job: &Job,
+    former: &dyn Fn(&Path) -> Option<Box<dyn Shelf>>,
+    cx: &Cx,
+) -> Result<Vec<(PathBuf, Box<dyn Feed>)>> {
     let begin = |spec| {
         let database = database::open(spec);
-        let before = || previous(job, repo, &database.directory(), cx);
+        let before = || former(&database.directory());
         let feed = database.begin(&before, cx).with_context(|| format!("dump {}", database.describe()))?;
         Ok((database.directory(), feed))
     };
@@ -27,7 +32,7 @@ pub(crate) fn begin_all(job: &Job, repo: &Repo, cx: &Cx) -> Result<Vec<(PathBuf,
 }
 
 /// The newest dump of a database. If it cannot be read, the next one is made as the first was.
-fn previous(job: &Job, repo: &Repo, directory: &Path, cx: &Cx) -> Option<Box<dyn Shelf>> {
+pub(crate) fn previous(job: &Job, repo: &Repo, directory: &Path, cx: &Cx) -> Option<Box<dyn Shelf>> {
     let find = || -> Result<Option<Box<dyn Shelf>>> {
         let ours = |snapshot: &Snapshot| snapshot.site == job.site.name && snapshot.root.is_some();
         let Some(newest) = repo.snapshots()?.into_iter().rfind(ours) else { return Ok(None) };

@@ -109,11 +109,11 @@ fn movable(job: &Job) -> Finding {
 fn half_done(job: &Job) -> Option<Finding> {
     let text = match recover::unfinished(job) {
         Ok(None) => return None,
-        Ok(Some(begun)) => format!("the restore of {} was killed before its end", job.local(begun)),
+        Ok(Some(what)) => what,
         Err(error) => error.to_string(),
     };
     Some(Finding {
-        what: "an unfinished restore".to_owned(),
+        what: "an unfinished run".to_owned(),
         health: Health::Bad,
         text,
         remedy: Some(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::quiet::Quiesce;
 use crate::database::DatabaseSpec;
 use crate::hook::HookSpec;
 use crate::repo::RepoSpec;
@@ -21,6 +22,8 @@ pub struct Job {
     pub storage: StorageSpec,
     pub repo: RepoSpec,
     pub retention: Retention,
+    /// How a backup holds the site still.
+    pub quiesce: Quiesce,
     pub hooks: Vec<HookSpec>,
     /// The zone in which people say and read times.
     pub zone: TimeZone,

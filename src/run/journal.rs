@@ -1,4 +1,4 @@
-//! What a restore is about to do, on disk before it does it: from this alone a later process can put a site right.
+//! What a restore is about to do, or that a backup holds the site still, on disk before it does it: from this alone a later process can put a site right.
 
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,17 @@ pub(crate) struct Journal {
     /// Hooks may have stopped what writes to the site.
     #[serde(default)]
     pub(crate) quiesced: bool,
+    /// Whose it is; of a backup, only that the site is held still.
+    #[serde(default)]
+    pub(crate) story: Story,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Story {
+    #[default]
+    Restore,
+    Backup,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +131,13 @@ impl Journal {
             databases: Vec::new(),
             server: None,
             quiesced: false,
+            story: Story::Restore,
         }
+    }
+
+    /// Of a backup that is about to have the site held still.
+    pub(crate) fn of_backup(token: String) -> Self {
+        Self { story: Story::Backup, quiesced: true, ..Self::new(token, Timestamp::now()) }
     }
 
     pub(crate) fn in_phase(&self, phase: Phase) -> Self {

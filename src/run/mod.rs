@@ -14,12 +14,14 @@ mod hooks;
 pub mod job;
 mod journal;
 mod maintenance;
+mod moment;
 mod newer;
 mod open;
 mod pace;
 mod parts;
 mod plans;
 mod preflight;
+mod quiet;
 mod recover;
 mod request;
 mod rescue;
@@ -32,7 +34,6 @@ mod work;
 
 pub use backup::{BackupRequest, backup};
 pub use choose::snapshot as choose;
-use databases::begin_all;
 pub use doctor::{Finding, Health, examine};
 pub use drill::{
     Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, standing,
@@ -45,6 +46,7 @@ pub use open::{Opened, claim_site, init, open, with_repo};
 pub use pace::Estimate;
 pub use parts::Parts;
 pub use plans::{SavedPlan, saved_plan};
+pub use quiet::{Mode as QuiesceMode, Quiesce};
 pub use recover::{Recovered, Recovery, left_unfinished, recover, unfinished};
 pub use request::{DatabasePlan, Preview, RestoreRequest, Source, TablePlan, Target};
 pub use restore::{Restored, restore};

@@ -1,4 +1,5 @@
-//! A restore that was killed is put back to exactly the former site, or finished if it was committed.
+//! A restore that was killed is put back to exactly the former site, or finished if it was committed; a site that a killed
+//! backup held still is given back.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::copies::Copies;
-use super::journal::{Files, Journal, Phase};
+use super::journal::{Files, Journal, Phase, Story};
 use super::scope::Run;
 use super::{Job, claim_site, former, newer};
 use crate::database;
@@ -23,13 +24,15 @@ pub enum Recovery {
     PutBack,
     /// The restore was committed; now it is at its end.
     Finished,
+    /// A backup was killed while it held the site still, which works again.
+    GivenBack,
 }
 
 /// What was recovered.
 #[derive(Clone, Debug, Serialize)]
 pub struct Recovered {
     pub recovery: Recovery,
-    /// When the restore began.
+    /// When that restore or backup began.
     pub begun: Option<Timestamp>,
 }
 
@@ -55,12 +58,17 @@ pub(crate) fn before(job: &Job, cx: &Cx) -> Result<()> {
     Journal::unfinished(&job.state)?.map_or(Ok(()), |journal| right(job, &journal, cx).map(drop))
 }
 
-/// When the restore began that did not come to its end.
-pub fn unfinished(job: &Job) -> Result<Option<Timestamp>> {
-    left_unfinished(&job.state)
+/// What did not come to its end, in words.
+pub fn unfinished(job: &Job) -> Result<Option<String>> {
+    Ok(Journal::unfinished(&job.state)?.map(|journal| match journal.story {
+        Story::Restore => format!("the restore of {} was killed before its end", job.local(journal.begun)),
+        Story::Backup => {
+            format!("the backup of {} was killed while it held the site still", job.local(journal.begun))
+        }
+    }))
 }
 
-/// The same for who knows only where the site's state is.
+/// When it began, for who knows only where the site's state is.
 pub fn left_unfinished(state: &Path) -> Result<Option<Timestamp>> {
     Ok(Journal::unfinished(state)?.map(|journal| journal.begun))
 }
@@ -73,6 +81,13 @@ fn right(job: &Job, journal: &Journal, cx: &Cx) -> Result<Recovered> {
         finish(job, journal, cx).with_context(|| format!("finish the restore of {when}"))?;
         cx.note(format!("finished the restore of {when}, which was killed at its end"));
         return Ok(Recovered { recovery: Recovery::Finished, begun });
+    }
+    if journal.story == Story::Backup {
+        put_back(job, journal, cx)
+            .with_context(|| format!("give the site back that the backup of {when} held still"))
+            .remedy("see what the resume hook waits for, then run `lifeboat recover` again")?;
+        cx.note(format!("gave the site back that the backup of {when} held still when it was killed"));
+        return Ok(Recovered { recovery: Recovery::GivenBack, begun });
     }
     put_back(job, journal, cx)
         .with_context(|| format!("put back what the restore of {when} had changed before it was killed"))
@@ -173,6 +188,7 @@ mod tests {
                 storage: StorageSpec::Local(LocalSpec { path: at("storage") }),
                 repo,
                 retention: crate::schedule::Retention::default(),
+                quiesce: super::super::Quiesce::default(),
                 hooks: Vec::new(),
                 zone: jiff::tz::TimeZone::UTC,
                 state: at("state"),

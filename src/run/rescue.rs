@@ -1,11 +1,14 @@
 //! The state before a restore, saved as a snapshot of its own: the way back when nothing else is left.
 
 use std::fs::symlink_metadata;
+use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::backup::{Dumps, save_all, verify};
-use super::{Job, begin_all};
+use super::Job;
+use super::backup::{save_all, verify};
+use super::databases::{begin_all, previous};
+use super::moment::Dumps;
 use crate::database;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
@@ -23,7 +26,9 @@ pub(crate) fn rescue(job: &Job, touches_databases: bool, repo: &Repo, cx: &Cx) -
     if !root && present.databases.is_empty() {
         return Ok(None);
     }
-    let begin = || Ok(Dumps { moment: Timestamp::now(), feeds: begin_all(&present, repo, cx)? });
+    let former = |directory: &Path| previous(&present, repo, directory, cx);
+    let begin =
+        || Ok(Dumps { moment: Timestamp::now(), feeds: begin_all(&present, &former, cx)?, seen: None });
     let contents = |dumps: Dumps| Contents {
         site: job.site.name.clone(),
         root: root.then(|| job.site.root.clone()),
@@ -33,6 +38,7 @@ pub(crate) fn rescue(job: &Job, touches_databases: bool, repo: &Repo, cx: &Cx) -
         feeds: dumps.feeds,
         tags: vec![SAFETY.to_owned()],
         moment: dumps.moment,
+        seen: None,
     };
     let saved =
         save_all(repo, begin, contents, cx).context("save the present state first").map_err(or_without)?;

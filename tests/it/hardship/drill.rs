@@ -82,6 +82,7 @@ impl Site {
             feeds: vec![(database.directory(), Box::new(Tampered { feed, tamper }))],
             tags: Vec::new(),
             moment: Timestamp::now(),
+            seen: None,
         };
         repo.save(contents, &Cx::silent()).unwrap();
     }

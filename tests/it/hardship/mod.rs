@@ -10,6 +10,7 @@ mod links;
 mod locks;
 mod postgres;
 mod power;
+mod quiet;
 mod rotation;
 mod secrets;
 mod together;

@@ -69,6 +69,7 @@ fn save(world: &World, repo: &Repo, feed: Box<dyn Feed>, cx: &Cx) -> Result<Snap
         feeds: vec![(PathBuf::from("shop"), feed)],
         tags: Vec::new(),
         moment: Timestamp::now(),
+        seen: None,
     };
     repo.save(contents, cx)
 }

@@ -10,6 +10,7 @@ mod nfs;
 mod parts;
 mod plan;
 mod postgres;
+mod quiet;
 mod restic;
 mod reuse;
 pub(crate) mod wordpress;
