@@ -110,6 +110,8 @@ impl Site {
 
     fn look_at_tasks(&mut self, now: Timestamp, orders: &mut Vec<Order>) -> Result<()> {
         for task in self.tasks.clone() {
+            // Before the clock is looked at: a run that came to its end meanwhile is in nobody's way.
+            self.settle_pending(&task, now)?;
             let memory = self.memory.tasks.entry(task.kind).or_default();
             let before = memory.clone();
             let seen = memory.look(&task.timetable, now, || history::new_run(task.kind.name()));
@@ -117,27 +119,29 @@ impl Site {
                 self.keep(now);
             }
             self.tell(task.kind, &seen);
-            self.settle_pending(&task, now, orders)?;
+            if let Some(run) = self.settle_pending(&task, now)? {
+                let site = self.state.clone();
+                orders.push(Order { site, run, work: Work::Task(task) });
+            }
         }
         Ok(())
     }
 
-    /// What is pending is looked up in the history, which knows what a former agent did, and is run if it did not begin.
-    fn settle_pending(&mut self, task: &Task, now: Timestamp, orders: &mut Vec<Order>) -> Result<()> {
-        let pending = self.memory.tasks.get(&task.kind).and_then(|memory| memory.pending.clone());
-        let Some(pending) = pending.filter(|pending| pending.not_before <= now) else { return Ok(()) };
-        if self.at_hand.contains(&pending.run) {
-            return Ok(());
-        }
-        match history::read(&history::directory(&self.state), &pending.run)? {
-            None => {
-                let (site, run) = (self.state.clone(), pending.run);
-                orders.push(Order { site, run, work: Work::Task(task.clone()) });
+    /// What is pending is looked up in the history, which knows what a former agent did; gives back a run that is to begin.
+    fn settle_pending(&mut self, task: &Task, now: Timestamp) -> Result<Option<String>> {
+        loop {
+            let pending = self.memory.tasks.get(&task.kind).and_then(|memory| memory.pending.clone());
+            let Some(pending) = pending.filter(|pending| pending.not_before <= now) else { return Ok(None) };
+            if self.at_hand.contains(&pending.run) {
+                return Ok(None);
             }
-            Some(Past { standing: Standing::Running, .. }) => {}
-            Some(past) => self.task_ended(task, fate_of(&past, None, task.kind), now),
+            match history::read(&history::directory(&self.state), &pending.run)? {
+                None => return Ok(Some(pending.run)),
+                Some(Past { standing: Standing::Running, .. }) => return Ok(None),
+                // It is over, or begun again under another name.
+                Some(past) => self.task_ended(task, fate_of(&past, None, task.kind), now),
+            }
         }
-        Ok(())
     }
 
     fn task_ended(&mut self, task: &Task, fate: Fate, now: Timestamp) {
