@@ -47,7 +47,7 @@ pub fn check(template: &str, content_type: Option<&str>, spec: &NotifySpec) -> R
         if is_json(content_type, template)
             && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body)
         {
-            return Err(format!("what it gives is not JSON as soon as a name has a quote in it ({error})"));
+            return Err(format!("what it gives is not JSON when a name has quotes in it ({error})"));
         }
     }
     Ok(())
@@ -92,8 +92,9 @@ fn samples(spec: &NotifySpec) -> Vec<Letter> {
 
 fn said(error: &minijinja::Error) -> String {
     let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     let line = error.line().map(|line| format!(" in its line {line}")).unwrap_or_default();
-    crate::event::printable(&format!("{}{detail}{line}", error.kind())).into_owned()
+    crate::event::printable(&format!("{}{detail}{cause}{line}", error.kind())).into_owned()
 }
 
 struct Capped(Vec<u8>);

@@ -183,12 +183,10 @@ fn headers(at: &At<'_>, privacy: &Privacy) -> Option<BTreeMap<String, Header>> {
     for name in table.keys() {
         count += 1;
         let Some(value) = table.get(name) else { continue };
-        let known = headers.keys().any(|known: &String| known.eq_ignore_ascii_case(name));
-        if !is_header_name(name) || known || count > MOST {
-            value.complain(
-                "is a header that cannot be set, or is there a second time",
-                "remove it: names have letters and dashes, and the connection's own are set already",
-            );
+        if headers.keys().any(|known: &String| known.eq_ignore_ascii_case(name)) {
+            value.complain("is there a second time", "remove one of the two");
+        } else if !is_header_name(name) || count > MOST {
+            value.complain("cannot be set", "remove it: the connection's own headers are set already");
         } else if let Some(header) = header(&value, name, privacy) {
             headers.insert(name.to_owned(), header);
         }
@@ -217,10 +215,12 @@ fn body(at: &At<'_>, headers: &BTreeMap<String, Header>) -> Option<String> {
         _ => None,
     });
     if let Err(why) = check_template(body, kind, &super::spec::bare()) {
-        at.complain(
-            format!("is not a template that works: {why}"),
-            "write it like {\"text\": {{ title | tojson }}}, where tojson brings the quotes",
-        );
+        let remedy = if why.starts_with("undefined value") {
+            "use names that are always there: title, text, event, level, site, host, time, command, error, ..."
+        } else {
+            "write it like {\"text\": {{ title | tojson }}}, where tojson brings the quotes"
+        };
+        at.complain(format!("is not a template that works: {why}"), remedy);
         return None;
     }
     Some(body.to_owned())
