@@ -11,7 +11,7 @@ use super::letter::Letter;
 use super::message::Message;
 use super::outbox::Outbox;
 use super::send::{Trouble, send};
-use super::spec::{Channel, NotifySpec};
+use super::spec::{Channel, NotifySpec, Word};
 use crate::error::{Error, Result};
 
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
@@ -22,6 +22,9 @@ const GIVE_UP: Duration = Duration::from_hours(72);
 
 /// One call sends no longer than this over one channel; what is left is due at once.
 const LONGEST_CALL: Duration = Duration::from_mins(3);
+
+/// That a run begins now is said within this or not at all: the time of a ping is the time at which it comes.
+const STALE_START: Duration = Duration::from_hours(1);
 
 /// If another process sends, look again after this.
 const BUSY: Duration = Duration::from_secs(30);
@@ -137,6 +140,10 @@ impl Outbox {
             if sent_before.was_sent(&message.id) {
                 // Its process died before it could remove it.
                 self.settle(&message)?;
+                continue;
+            }
+            if message.letter.event == Word::Started && later(message.letter.at, STALE_START) < now {
+                self.supersede(&message)?;
                 continue;
             }
             // A clock that was set back must not make it wait for days.

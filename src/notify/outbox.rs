@@ -190,6 +190,15 @@ impl Outbox {
         self.dead.remove(message)
     }
 
+    /// Removes what is no news any more.
+    pub(super) fn supersede(&self, message: &Message) -> Result<()> {
+        let _lock = self.lock()?;
+        let mut ledger = Ledger::read(&self.directory);
+        ledger.counts.superseded += 1;
+        self.waiting.remove(message)?;
+        ledger.keep(&self.directory)
+    }
+
     /// For the short time of a change; others wait.
     pub(super) fn lock(&self) -> Result<Flock<File>> {
         let file = self.lock_file("lock")?;

@@ -30,6 +30,8 @@ impl Python {
             .arg(directory.path().join("log"))
             .args(arguments)
             .stdout(Stdio::piped())
+            // It warns at length of what is asked of it here.
+            .stderr(std::fs::File::create(directory.path().join("complaints")).unwrap())
             .spawn()
             .unwrap();
         let mut line = String::new();

@@ -149,17 +149,18 @@ fn a_server_says_itself_when_it_wants_to_be_asked_again() {
 
 #[test]
 fn no_redirect_is_followed() {
-    let (state, elsewhere) = (TempDir::new().unwrap(), Web::start([]));
+    let elsewhere = Web::start([]);
     let to = format!("Location: {}\r\n", elsewhere.url("/CANARY-stolen"));
     for code in [301, 302, 307, 308] {
-        let web = Web::start([Answer::Give(code, to.clone().leak(), String::new())]);
+        let (state, web) =
+            (TempDir::new().unwrap(), Web::start([Answer::Give(code, to.clone().leak(), String::new())]));
         let headers = vec![("Authorization".to_owned(), Value::Hidden(hidden("Bearer CANARY-token")))];
         let spec = spec(vec![custom(WebhookSpec { headers, ..hook(web.url("/")) })]);
         let report = fail_and_deliver(&spec, state.path(), &format!("r{code}"), 0);
         assert!(report.troubles[0].1.contains("redirect to http://127.0.0.1"), "{report:?}");
+        assert!(!everything_in(state.path()).contains("CANARY"));
     }
     assert!(elsewhere.requests().is_empty());
-    assert!(!everything_in(state.path()).contains("CANARY"));
 }
 
 #[test]
@@ -256,4 +257,7 @@ fn a_start_is_no_news_when_the_end_is_known() {
     let report = deliver(&spec, state.path(), 300);
     assert_eq!((report.sent, report.waiting, report.counts.superseded), (1, 0, 1), "{report:?}");
     assert!(web.requests()[1].path().starts_with("/UUID?rid="));
+    run_started(&spec, state.path(), "shop", &began("r2", RunKind::Backup, 1000), at(1000)).unwrap();
+    let report = deliver(&spec, state.path(), 1000 + 2 * 3600);
+    assert_eq!((report.sent, report.waiting, report.counts.superseded), (0, 0, 2), "nor hours later");
 }
