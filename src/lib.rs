@@ -11,6 +11,7 @@ pub mod run;
 // What it happens with; these do not know each other.
 pub mod database;
 pub mod hook;
+pub mod notify;
 pub mod repo;
 pub mod site;
 pub mod storage;

@@ -78,6 +78,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         action: Key,
     },
+    /// See what is waiting to be told, try it again, or test the ways to tell
+    Notify {
+        #[command(subcommand)]
+        action: Notify,
+    },
     /// Check or show configuration
     Config {
         #[command(subcommand)]
@@ -368,6 +373,26 @@ pub(super) enum Config {
     Schema,
     /// Print a commented example
     Example,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Notify {
+    /// List messages that wait and those that were given up
+    List,
+    /// Send messages now that wait or were given up
+    Retry {
+        /// The beginning of its id
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// All of them
+        #[arg(long)]
+        all: bool,
+    },
+    /// Send a test message now and show what the server answers
+    Test {
+        /// `mail`, `ping` or the name of a webhook; by default each of them
+        channel: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

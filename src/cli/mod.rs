@@ -13,6 +13,7 @@ mod dump;
 mod init;
 mod key;
 mod maintain;
+mod notify;
 mod output;
 mod recover;
 mod request;
@@ -112,6 +113,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Diff(args) => browse::diff(session, args),
         Command::Doctor => doctor::doctor(session),
         Command::Key { action } => key::key(session, action),
+        Command::Notify { action } => notify::notify(session, action),
         Command::Config { action } => config::config(session, action),
         Command::Demo(args) => demo::demo(session, args),
         Command::Completions { shell } => completions(*shell),

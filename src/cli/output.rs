@@ -1,6 +1,5 @@
 //! Results on stdout, problems on stderr, as text for people or as one JSON document for programs.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -10,6 +9,8 @@ use serde_json::json;
 use super::args::Global;
 use super::{Done, SUCCESS};
 use crate::error::{Context, Error};
+pub(super) use crate::event::printable;
+use crate::event::printable_lines;
 
 pub(super) struct Output {
     json: bool,
@@ -94,36 +95,13 @@ impl Output {
     }
 }
 
-/// Names of files are chosen by whoever can write to a site. On a terminal their control characters would be obeyed, and
-/// a line break or a change of direction would forge what we say: all of these are shown as `\u{1b}` or `\n`.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    escape(text, |letter| letter.is_control() || is_direction(letter))
-}
-
-fn escape(text: &str, unwanted: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.contains(&unwanted) {
-        return Cow::Borrowed(text);
-    }
-    let escaped = |letter: char| {
-        if unwanted(letter) { letter.escape_default().to_string() } else { letter.to_string() }
-    };
-    Cow::Owned(text.chars().map(escaped).collect())
-}
-
-/// Letters that turn the reading direction of what follows.
-const fn is_direction(letter: char) -> bool {
-    matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// The last line of defence for text that came here without `printable`: only line breaks and tabs pass.
 struct Printable<'a, W>(&'a mut W);
 
 impl<W: Write> Write for Printable<'_, W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(data);
-        let keep = |letter| matches!(letter, '\n' | '\t');
-        let clean = escape(&text, |letter| !keep(letter) && (letter.is_control() || is_direction(letter)));
-        self.0.write_all(clean.as_bytes())?;
+        self.0.write_all(printable_lines(&text).as_bytes())?;
         Ok(data.len())
     }
 

@@ -133,6 +133,21 @@ impl<'a> At<'a> {
         }
     }
 
+    /// A text that may have several lines.
+    pub(super) fn lines(&self) -> Option<&'a str> {
+        match &self.node.value {
+            Value::Text(text) if text.contains('\n') && !text.trim().is_empty() => {
+                let wrong = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+                if text.contains(wrong) {
+                    self.complain("has a control character in it", "write it as plain lines");
+                    return None;
+                }
+                Some(text.as_str())
+            }
+            _ => self.text(),
+        }
+    }
+
     pub(super) fn texts(&self) -> Option<Vec<String>> {
         let items = self.list()?;
         let texts: Vec<_> = items.iter().filter_map(|item| item.text().map(str::to_owned)).collect();

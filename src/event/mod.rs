@@ -1,9 +1,11 @@
 //! What is said about a run: one stream of events, and every view of it is a fold or a rendering of that stream.
 
 mod cx;
+mod printable;
 mod state;
 
 pub use cx::{Cancel, Cx, Fault, FaultKind, Pace, Sink};
+pub use printable::{printable, printable_lines};
 pub use state::{RunState, StepState};
 
 use std::path::PathBuf;

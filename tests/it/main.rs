@@ -7,6 +7,7 @@ mod hardship;
 mod hooks;
 mod lab;
 mod mariadb;
+mod notify;
 mod postgres;
 mod schedule;
 mod site;

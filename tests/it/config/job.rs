@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use lifeboat::config::{self, Config};
 use lifeboat::database::{DatabaseSpec, MysqlAddress, MysqlSpec};
 use lifeboat::error::Result;
+use lifeboat::event::RunKind;
+use lifeboat::notify::{Encryption, Means, Word};
 use lifeboat::run::job::Job;
 use lifeboat::storage::{MountMode, NfsSpec, StorageSpec};
 use tempfile::TempDir;
@@ -188,4 +190,35 @@ fn an_nfs_storage_is_understood() {
         mode: MountMode::OnDemand,
     };
     assert_eq!(job.storage, StorageSpec::Nfs(expected));
+}
+
+#[test]
+fn who_is_told_needs_no_secret_before_something_is_sent() {
+    let world = World::new(None);
+    let rest = "notify: {mail: {to: [a@example.com], from: b@example.com, server: mail.example.com, user: u, \
+                password: {file: /not/there}}, webhooks: [{url: {env: NOT_THERE}}, {url: {env: NOT_THERE}}], \
+                ping: {url: {file: /not/there}}, alerts: {no_success_for: 26h, storage_free_below: 2.5%}}";
+    let spec = world.config("", rest).notify_spec("/etc/lifeboat/shop.yaml".as_ref()).unwrap();
+    let names: Vec<_> = spec.channels.iter().map(|channel| channel.name.as_str()).collect();
+    assert_eq!(names, ["mail", "webhook-1", "webhook-2", "ping"]);
+    let Means::Mail(mail) = &spec.channels[0].means else { panic!("{spec:?}") };
+    assert_eq!((mail.port, mail.encryption), (587, Encryption::Starttls));
+    assert_eq!(spec.channels[0].on, Word::USUAL);
+    assert_eq!((spec.channels[0].runs.len(), &spec.channels[3].runs[..]), (6, &[RunKind::Backup][..]));
+    let ends = [Word::Success, Word::Incomplete, Word::Failed, Word::Cancelled, Word::Crashed];
+    assert_eq!(spec.channels[3].on, ends);
+    assert_eq!(spec.alerts.no_success_for.map(|time| time.as_secs()), Some(26 * 3600));
+    assert_eq!(spec.alerts.storage_free_below, Some(2.5));
+    for (way, port) in [("tls", 465), ("none", 25)] {
+        let rest = format!(
+            "notify: {{mail: {{to: [a@example.com], from: b@example.com, server: m, encryption: {way}}}}}"
+        );
+        let spec = world.config("", &rest).notify_spec("/c".as_ref()).unwrap();
+        let Means::Mail(mail) = &spec.channels[0].means else { panic!("{spec:?}") };
+        assert_eq!(mail.port, port);
+    }
+    let local = "notify: {mail: {to: [a@example.com], from: b@example.com, server: 127.0.0.1, encryption: none, user: u, \
+                 password: p}}";
+    assert_eq!(world.config("", local).notify_spec("/c".as_ref()).unwrap().channels.len(), 1);
+    assert!(world.config("", "").notify_spec("/c".as_ref()).unwrap().channels.is_empty());
 }
