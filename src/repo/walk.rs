@@ -199,6 +199,15 @@ impl Walk {
     }
 }
 
+impl Walk {
+    /// Rests between two files while the machine is busy with other things. Dumps do not: a database keeps a moment for them.
+    pub(crate) fn at_pace(self) -> impl Iterator<Item = Found> + Send {
+        let ledger = Arc::clone(&self.ledger);
+        // A cancel is seen by who takes the files.
+        self.inspect(move |_| drop(ledger.cx().go_on_at_pace()))
+    }
+}
+
 impl Iterator for Walk {
     type Item = Found;
 
