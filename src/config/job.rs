@@ -64,6 +64,7 @@ impl Config {
                 ..Retention::last(self.retention.last)
             },
             quiesce: self.quiesce.spec(),
+            limits: self.limits.of_run(),
             hooks: self.hook_specs(),
             zone: self.time_zone()?,
             state: self.state.join(&self.site.name),
@@ -180,7 +181,8 @@ impl Config {
     fn repo_spec(&self) -> Result<RepoSpec> {
         let key_file: PathBuf = self.repository.key_file.clone();
         let password = if key_file.exists() { None } else { Some(self.repository_password()?) };
-        Ok(RepoSpec { path: self.repository.path.clone(), password, key_file })
+        let limits = self.limits.of_repository(&self.state.join(&self.site.name));
+        Ok(RepoSpec { path: self.repository.path.clone(), password, key_file, limits })
     }
 
     fn hook_specs(&self) -> Vec<HookSpec> {

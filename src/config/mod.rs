@@ -14,6 +14,7 @@ mod retention;
 mod schedule;
 mod secret;
 mod shape;
+mod size;
 mod starter;
 mod suggest;
 mod tasks;

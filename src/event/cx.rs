@@ -67,6 +67,7 @@ pub struct Cx {
     shared: Arc<Shared>,
     /// Endings go on after a cancel: a mount that stays behind is worse than a second of waiting.
     shielded: bool,
+    unheard: bool,
     pub fault: Option<Fault>,
 }
 
@@ -97,7 +98,7 @@ impl Cx {
             pace: OnceLock::new(),
             hurried: AtomicBool::new(false),
         };
-        Self { cancel, part: None, shared: Arc::new(shared), shielded: false, fault: None }
+        Self { cancel, part: None, shared: Arc::new(shared), shielded: false, unheard: false, fault: None }
     }
 
     /// A context that nobody listens to, for probes and tests.
@@ -117,11 +118,10 @@ impl Cx {
         Self { part: Some(end.clone()), ..self.clone() }
     }
 
-    /// A context that ends with this one and is heard by nobody: for what is done again and told then.
+    /// The same context, heard by nobody: for what is done again and told then.
     #[must_use]
     pub fn unheard(&self) -> Self {
-        let unheard = Self::new(self.run_id(), self.cancel.clone(), Vec::new());
-        Self { shielded: self.shielded, part: self.part.clone(), ..unheard }
+        Self { unheard: true, ..self.clone() }
     }
 
     #[must_use]
@@ -153,6 +153,9 @@ impl Cx {
     }
 
     pub fn emit(&self, what: What) {
+        if self.unheard {
+            return;
+        }
         let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         let seq = self.shared.seq.fetch_add(1, Ordering::SeqCst) + 1;
         let event = Event { run: self.shared.run.clone(), seq, at: Timestamp::now(), what };
@@ -208,7 +211,8 @@ impl Cx {
     pub fn go_on_at_pace(&self) -> Result<()> {
         self.go_on()?;
         match self.shared.pace.get() {
-            Some(pace) if !self.is_hurried() => pace.wait(self),
+            // That the work rests is told whatever else is not.
+            Some(pace) if !self.is_hurried() => pace.wait(&Self { unheard: false, ..self.clone() }),
             _ => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -16,6 +16,8 @@ use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, 
 
 use super::access::{Access, Medium};
 use super::gate::{Gate, Pass};
+use super::limits::{self, Limits};
+use crate::sys::throttle::Throttle;
 use crate::sys::watch::Pulse;
 
 /// Where and how the files of one repository are kept.
@@ -31,10 +33,15 @@ pub(crate) struct Directory {
     read: AtomicU64,
     /// The last snapshot file that did not pass the gate: the next pass of the same save compares with it.
     swallowed: Mutex<Option<(Id, Bytes)>>,
+    limits: Limits,
+    throttle: Option<Throttle>,
+    /// A prune may use the room that a save may not: it makes more.
+    saving: AtomicBool,
 }
 
 impl Directory {
-    pub(crate) fn new(root: &Path, medium: Medium, gate: Arc<Gate>, access: Arc<Access>) -> Self {
+    pub(crate) fn new(place: (&Path, Medium), gate: Arc<Gate>, access: Arc<Access>, limits: Limits) -> Self {
+        let (root, medium) = place;
         Self {
             root: root.to_owned(),
             gate,
@@ -44,6 +51,9 @@ impl Directory {
             unnamed: Mutex::default(),
             read: AtomicU64::new(0),
             swallowed: Mutex::default(),
+            throttle: limits.bandwidth.map(Throttle::new),
+            limits,
+            saving: AtomicBool::new(false),
         }
     }
 
@@ -52,7 +62,13 @@ impl Directory {
         self.read.load(Ordering::Relaxed)
     }
 
+    /// While it saves, the storage keeps its reserve.
+    pub(crate) fn saves(&self, saving: bool) {
+        self.saving.store(saving, Ordering::Relaxed);
+    }
+
     fn counted(&self, data: Vec<u8>) -> Bytes {
+        limits::pay(self.throttle.as_ref(), data.len() as u64, &self.gate);
         self.read.fetch_add(data.len() as u64, Ordering::Relaxed);
         data.into()
     }
@@ -183,7 +199,11 @@ impl WriteBackend for Directory {
     }
 
     fn write_bytes(&self, tpe: FileType, id: &Id, _cacheable: bool, content: BytesList) -> RusticResult<()> {
-        let (directory, path) = (self.directory(tpe, id), self.path(tpe, id));
+        let (root, directory, path) = (self.root.clone(), self.directory(tpe, id), self.path(tpe, id));
+        let (medium, size) = (self.medium, content.size() as u64);
+        // What is read back passes a second time.
+        let passes = if medium == Medium::Shared { 2 * size } else { size };
+        limits::pay(self.throttle.as_ref(), passes, &self.gate);
         let _writing = self.fresh.read().unwrap_or_else(PoisonError::into_inner);
         match self.gate.admit(tpe) {
             Err(error) => return Err(backend_error("write", &path, io::Error::other(error.to_string()))),
@@ -193,9 +213,11 @@ impl WriteBackend for Directory {
             }
             Ok(Pass::Write) => {}
         }
-        let medium = self.medium;
-        let attempt =
-            move |path: &Path, pulse: &Pulse<'_>| match write(&directory, path, medium, &content, pulse) {
+        let reserve =
+            (tpe == FileType::Pack && self.saving.load(Ordering::Relaxed)).then(|| self.limits.clone());
+        let attempt = move |path: &Path, pulse: &Pulse<'_>| {
+            reserve.as_ref().map_or(Ok(()), |limits| limits.has_room(&root, size))?;
+            match write(&directory, path, medium, &content, pulse) {
                 // Other clients make the 256 directories of packs as they need them. Only this one level: a storage that is
                 // gone from under us must stay an error.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tpe == FileType::Pack => {
@@ -203,7 +225,8 @@ impl WriteBackend for Directory {
                     write(&directory, path, medium, &content, pulse)
                 }
                 written => written,
-            };
+            }
+        };
         self.retry("write", &path, attempt)
             .inspect_err(|error| self.gate.failed(&super::one_line(error), super::remedy_of(error)))?;
         self.note_fresh(tpe, id);

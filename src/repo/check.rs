@@ -193,7 +193,7 @@ impl Repo {
         let all: u64 = packs.iter().map(|(_, size)| u64::from(*size)).sum();
         let mut done = 0;
         for (id, size) in packs {
-            cx.go_on()?;
+            cx.go_on_at_pace()?;
             let data = self.backend.read_full(FileType::Pack, &id).map_err(engine_error)?;
             if hex(&Sha256::digest(&data)) != id.to_hex().as_str() {
                 report.damages.push(damage(

@@ -234,7 +234,7 @@ impl Fetch<'_> {
             if self.failed() {
                 continue; // drain, so that the walk is never stuck on a full queue
             }
-            let done = self.cx.go_on().and_then(|()| self.file(&path, &node));
+            let done = self.cx.go_on_at_pace().and_then(|()| self.file(&path, &node));
             if let Err(error) = done.with_context(|| format!("restore {}", path.display())) {
                 self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }

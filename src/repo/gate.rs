@@ -93,6 +93,10 @@ impl Gate {
         })
     }
 
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.cx.is_hurried()
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cx.is_cancelled()
     }

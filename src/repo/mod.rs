@@ -16,6 +16,7 @@ mod gate;
 mod handles;
 mod key;
 mod ledger;
+mod limits;
 mod list;
 mod lock;
 mod manifest;
@@ -37,6 +38,7 @@ pub use compare::{Change, ChangeKind, Changes};
 pub use entry::Entry;
 pub use fetch::Fetched;
 pub use key::KeyInfo;
+pub use limits::Limits;
 pub use list::{COMPLETE, INCOMPLETE, Snapshot, Stats};
 pub use lock::{Lock, Mode};
 pub use manifest::{DUMPS, Manifest, VIRTUAL};
@@ -74,6 +76,9 @@ use crate::sys::secret::Secret;
 const REPAIR: &str =
     "`lifeboat check` names the damaged index file, `lifeboat check --repair` rebuilds it from the packs";
 
+/// For a storage that is full, or as full as it may be.
+const MAKE_ROOM: &str = "make the storage larger, or remove old snapshots (`lifeboat forget --prune`): what was saved before is not affected";
+
 /// Where the repository is inside its storage, and what opens it.
 #[derive(Clone, Debug)]
 pub struct RepoSpec {
@@ -83,6 +88,7 @@ pub struct RepoSpec {
     pub password: Option<Secret>,
     /// Master key kept on the node (0600), so that no start pays for scrypt.
     pub key_file: PathBuf,
+    pub limits: Limits,
 }
 
 /// An open repository.
@@ -94,6 +100,7 @@ pub struct Repo {
     master: MasterKey,
     locks: Arc<Locks>,
     id: String,
+    limits: Limits,
     cx: Cx,
 }
 
@@ -116,7 +123,7 @@ impl Repo {
             .map_err(engine_error)
             .with_context(|| format!("create a repository in {}", directory.display()))?;
         key::store_master(&spec.key_file, &engine.key())?;
-        Self::with(files, &engine, cx)
+        Self::with(files, &engine, spec, cx)
     }
 
     /// Opens what is there, by the node's master key or, where that is missing, by the password (and keeps the key then).
@@ -150,16 +157,26 @@ impl Repo {
         if known.is_none() {
             key::store_master(&spec.key_file, &engine.key())?;
         }
-        Self::with(files, &engine, cx)
+        Self::with(files, &engine, spec, cx)
     }
 
-    fn with(files: Files, engine: &Repository<OpenStatus>, cx: &Cx) -> Result<Self> {
+    fn with(files: Files, engine: &Repository<OpenStatus>, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
         let Files { directory, backend, gate, access } = files;
         let master = engine.key();
         let locks = Locks::new(&directory, Seal::new(&master)?, Arc::clone(&access), Arc::clone(&gate));
         let locks = Arc::new(locks);
         let id = engine.config().id.to_hex().as_str().to_owned();
-        Ok(Self { directory, backend, gate, access, master, locks, id, cx: cx.clone() })
+        Ok(Self {
+            directory,
+            backend,
+            gate,
+            access,
+            master,
+            locks,
+            id,
+            limits: spec.limits.clone(),
+            cx: cx.clone(),
+        })
     }
 
     /// The repository's own id, from its config file: what tells this repository from one made anew in its place.
@@ -232,8 +249,9 @@ impl Files {
         let directory = place.root.join(&spec.path);
         let gate = Arc::new(Gate::new(cx));
         let access = Arc::new(Access::new(place.watch.clone(), Arc::clone(&gate)));
-        let backend =
-            Arc::new(Directory::new(&directory, place.medium, Arc::clone(&gate), Arc::clone(&access)));
+        let at = (&*directory, place.medium);
+        let backend = Directory::new(at, Arc::clone(&gate), Arc::clone(&access), spec.limits.clone());
+        let backend = Arc::new(backend);
         Self { directory, backend, gate, access }
     }
 }
@@ -261,6 +279,10 @@ fn remedy_of(error: &RusticError) -> Option<&'static str> {
     const FULL: [Errno; 2] = [Errno::ENOSPC, Errno::EDQUOT];
     let mut cause = error.source()?;
     let system = loop {
+        if cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::StorageFull)
+        {
+            break Errno::ENOSPC;
+        }
         let number = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
         match number {
             Some(number) => break Errno::from_raw(number),
@@ -272,9 +294,7 @@ fn remedy_of(error: &RusticError) -> Option<&'static str> {
             "look at the storage, its network and its disks, then try again: what was saved before is not affected",
         )
     } else if FULL.contains(&system) {
-        Some(
-            "make the storage larger, or remove old snapshots (`lifeboat forget --prune`): what was saved before is not affected",
-        )
+        Some(MAKE_ROOM)
     } else {
         None
     }

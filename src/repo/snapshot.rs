@@ -87,7 +87,9 @@ impl Repo {
     pub(super) fn guarded<T>(&self, cx: &Cx, work: impl FnOnce() -> Result<T>) -> Result<T> {
         self.gate.begin();
         let _listening = Listening::start(cx);
-        let saved = catch_unwind(AssertUnwindSafe(work));
+        self.backend.saves(true);
+        let saved = catch_unwind(AssertUnwindSafe(|| self.has_room().and_then(|()| work())));
+        self.backend.saves(false);
         if !matches!(saved, Ok(Ok(_)))
             && let Err(error) = self.backend.discard_fresh()
         {
@@ -101,6 +103,7 @@ impl Repo {
 
     /// An engine that knows what is stored by now.
     pub(super) fn ids(&self) -> Result<Engine> {
+        self.fits(need)?;
         indexed(self.engine()?)
     }
 
@@ -177,6 +180,11 @@ impl Repo {
             whole
         }))
     }
+}
+
+/// Bytes of memory for a save, by those of the index.
+const fn need(index: u64) -> u64 {
+    (96 << 20) + 3 * index
 }
 
 pub(super) fn indexed(engine: Repository<OpenStatus>) -> Result<Engine> {

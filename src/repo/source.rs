@@ -76,7 +76,7 @@ impl ReadSource for Source {
         };
         let ledger = &self.ledger;
         let files: Entries = match parts.walk {
-            Some(walk) => Box::new(walk.map(file_entry(Arc::clone(ledger)))),
+            Some(walk) => Box::new(walk.at_pace().map(file_entry(Arc::clone(ledger)))),
             None => Box::new(std::iter::empty()),
         };
         let dumps: Entries = match parts.virtual_part {

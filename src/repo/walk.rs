@@ -199,6 +199,15 @@ impl Walk {
     }
 }
 
+impl Walk {
+    /// Rests between two files while the machine is busy with other things. Dumps do not: a database keeps a moment for them.
+    pub(crate) fn at_pace(self) -> impl Iterator<Item = Found> + Send {
+        let ledger = Arc::clone(&self.ledger);
+        // A cancel is seen by who takes the files.
+        self.inspect(move |_| drop(ledger.cx().go_on_at_pace()))
+    }
+}
+
 impl Iterator for Walk {
     type Item = Found;
 
@@ -354,5 +363,29 @@ impl Names {
     fn group(&mut self, gid: u32) -> Option<String> {
         let look_up = || Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name);
         self.groups.entry(gid).or_insert_with(look_up).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Cx;
+
+    /// Between two passes it may be written once more within the same tick, with the same size: its times would not tell.
+    #[test]
+    fn a_file_that_changed_just_now_gets_a_time_that_no_file_has() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("young"), "x").unwrap();
+        let time = |doubt| {
+            let patterns = Patterns::new(directory.path(), &[]).unwrap();
+            let walk = Walk::new(directory.path(), patterns, Arc::new(Ledger::new(&Cx::silent()))).unwrap();
+            let found = walk.doubt_young(doubt).find(|found| found.path.ends_with("young")).unwrap();
+            found.node.meta.mtime
+        };
+        let real = time(false);
+        assert!(real.is_some() && time(true) != real && time(true) == no_time());
+        // Once it is older, its times tell all.
+        std::thread::sleep(TICK.unsigned_abs() + std::time::Duration::from_millis(100));
+        assert_eq!(time(true), real);
     }
 }

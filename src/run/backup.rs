@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::moment::{self, Dumps};
 use super::scope::Run;
-use super::{Job, claim_site, maintenance, open, quiet, recover};
+use super::{Job, claim_site, limits, maintenance, open, quiet, recover};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Cx, Step};
 use crate::repo::{Contents, Mode, Repo, Snapshot};
@@ -32,6 +32,7 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     quiet::announce(job, cx);
     claim_site(&mut run, job, "backup")?;
     recover::first(&mut run, job, cx)?;
+    limits::node_has_room(job)?;
     let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
     let online = moment::online(&mut run, job, request, &opened.repo, cx)?;
     let quiet = quiet::quiesce(&mut run, job, cx)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::limits::Limits;
 use super::quiet::Quiesce;
 use crate::database::DatabaseSpec;
 use crate::hook::HookSpec;
@@ -24,6 +25,8 @@ pub struct Job {
     pub retention: Retention,
     /// How a backup holds the site still.
     pub quiesce: Quiesce,
+    /// What a run may take from the machine; what of it concerns the storage is in `repo`.
+    pub limits: Limits,
     pub hooks: Vec<HookSpec>,
     /// The zone in which people say and read times.
     pub zone: TimeZone,

@@ -13,6 +13,7 @@ mod former;
 mod hooks;
 pub mod job;
 mod journal;
+mod limits;
 mod maintenance;
 mod moment;
 mod newer;
@@ -40,6 +41,7 @@ pub use drill::{
 };
 pub use former::{Former, discard_former, former};
 pub use job::Job;
+pub use limits::{Limits, Pause};
 pub use maintenance::{CheckRequest, Checked, ForgetRequest, Forgotten, Reading, check, forget};
 pub use newer::Listing;
 pub use open::{Opened, claim_site, init, open, with_repo};
@@ -67,10 +69,12 @@ pub fn execute<T>(
     story: impl FnOnce() -> Result<(T, Option<String>)>,
 ) -> (Result<T>, RunState) {
     cx.emit(What::RunStarted { kind, site: job.site.name.clone(), cause: cause.to_owned() });
+    let applied = limits::apply(job, cx);
     let result = hooks::around_run(job, cx, || {
         catch_unwind(AssertUnwindSafe(story))
             .unwrap_or_else(|panic| Err(Error::failed(scope::panic_text(panic.as_ref()))))
     });
+    drop(applied);
     let outcome = match &result {
         Ok(_) if cx.state().is_whole() => Outcome::Success,
         Ok(_) => Outcome::Incomplete,

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use nix::sys::statvfs::statvfs;
 
 use super::databases::Databases;
 use super::journal::{Files, Journal};
@@ -11,13 +10,14 @@ use super::newer;
 use super::pace::Pace;
 use super::request::{Preview, RestoreRequest, Target};
 use super::selection::Selection;
-use super::{Job, adapt, choose};
+use super::{Job, adapt, choose, limits};
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 use crate::repo::{Fetched, Manifest, Reader, Repo, Snapshot};
 use crate::sys::mount;
+use crate::sys::space::Reserve;
 
-/// Left free on the file system a restore writes to: a full disk stops the site that is meant to come back.
+/// Left free on the file system a restore writes to, if nothing else is said: a full disk stops the site that is meant to come back.
 const RESERVE_BYTES: u64 = 64 << 20;
 
 /// A restore in place that can work.
@@ -71,7 +71,7 @@ impl<'a> Plan<'a> {
         };
         let changes = files.as_ref().map(compare).transpose()?;
         if let (Some(_), Some(beside)) = (&files, job.site.root.parent()) {
-            space(beside, bytes)?;
+            space(job, beside, bytes)?;
         }
         let (carried, aside) = match &changes {
             Some(changes) => newer::foresee(&job.site.root, changes, &request.keep_newer)?,
@@ -202,17 +202,12 @@ fn movable(root: &Path) -> Result<()> {
     .with_remedy("restore elsewhere with `--to DIR`, or unmount it for the time of the restore"))
 }
 
-/// Room for the files, before the first byte.
-pub(crate) fn space(place: &Path, bytes: u64) -> Result<()> {
-    let existing = place.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    let stat = statvfs(existing).with_context(|| format!("ask for free space at {}", existing.display()))?;
-    #[allow(clippy::useless_conversion)] // 32 bit systems have smaller counts
-    let free = u64::from(stat.blocks_available()).saturating_mul(stat.fragment_size().into());
-    if free >= bytes.saturating_add(RESERVE_BYTES) {
-        return Ok(());
-    }
-    Err(Error::failed(format!("{} has {free} bytes free, the restore needs {bytes}", existing.display()))
-        .with_remedy("make room there, or restore elsewhere with `--to DIR`"))
+/// Room for the files, before the first byte, and for what is to stay free.
+pub(crate) fn space(job: &Job, place: &Path, bytes: u64) -> Result<()> {
+    let reserve = job.limits.free_node.unwrap_or(Reserve::Bytes(RESERVE_BYTES));
+    limits::room(place, reserve, bytes)
+        .with_context(|| format!("the restore needs {bytes} bytes"))
+        .map_err(|error| error.with_remedy("make room there, or restore elsewhere with `--to DIR`"))
 }
 
 /// Nothing of anybody's is overwritten by a restore elsewhere.

@@ -181,7 +181,12 @@ mod tests {
                 root: at("site"),
                 exclude: vec!["/cache".into()],
             };
-            let repo = crate::repo::RepoSpec { path: "demo".into(), password: None, key_file: at("key") };
+            let repo = crate::repo::RepoSpec {
+                path: "demo".into(),
+                password: None,
+                key_file: at("key"),
+                limits: crate::repo::Limits::default(),
+            };
             let job = Job {
                 site,
                 databases: Vec::new(),
@@ -189,6 +194,7 @@ mod tests {
                 repo,
                 retention: crate::schedule::Retention::default(),
                 quiesce: super::super::Quiesce::default(),
+                limits: super::super::Limits::default(),
                 hooks: Vec::new(),
                 zone: jiff::tz::TimeZone::UTC,
                 state: at("state"),

@@ -130,7 +130,7 @@ fn elsewhere(job: &Job, request: &RestoreRequest<'_>, target: &Path, cx: &Cx) ->
     let base = job.site.root.strip_prefix("/").unwrap_or(&job.site.root);
     let selection = run.step(Step::Preflight, || {
         let selection = Selection::new(&reader, reader.top(&snapshot), base, &request.include)?;
-        preflight::space(target, selection.bytes(&reader)?)?;
+        preflight::space(job, target, selection.bytes(&reader)?)?;
         Ok(selection)
     })?;
     let preview = Preview::of(snapshot, selection.bytes(&reader)?);

@@ -80,6 +80,7 @@ impl<'a> Work<'a> {
     pub(crate) fn quiesce(&self) -> Result<()> {
         self.alter(|journal| journal.quiesced = true);
         self.write()?;
+        self.cx.hurry(true);
         self.job.hooks_at("quiesce", &self.cx).inspect_err(|_| {
             if let Err(error) = self.resume() {
                 self.cx.warn(error.to_string());
@@ -93,6 +94,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         self.job.hooks_at("resume", &self.cx)?;
+        self.cx.hurry(false);
         self.alter(|journal| journal.quiesced = false);
         // If this is not on disk, it is started once more.
         self.write()

@@ -105,7 +105,7 @@ impl<'a> Plan<'a> {
     /// A lack of room ends a drill before its first byte, or it would take the live site's.
     pub(super) fn room(&self) -> Result<()> {
         let beside = self.job.site.root.parent().unwrap_or(Path::new("/"));
-        preflight::space(beside, self.bytes / u64::from(self.slice.parts))
+        preflight::space(self.job, beside, self.bytes / u64::from(self.slice.parts))
             .remedy("make room there, or drill a part: `--sample` or `--max-bytes`")
     }
 

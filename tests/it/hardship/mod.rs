@@ -6,6 +6,7 @@ mod drill_verdict;
 mod exit_codes;
 mod faults;
 mod kill;
+mod limits;
 mod links;
 mod locks;
 mod postgres;

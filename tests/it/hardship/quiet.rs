@@ -43,12 +43,11 @@ impl Site {
         );
         fs::write(&script, text).unwrap();
         fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
-        let hooks: String = ["quiesce", "resume", "before-dump", "before-save", "after-online"]
-            .iter()
-            .map(|point| format!("  {point}: [{{command: [{}], timeout: 60s}}]\n", script.display()))
-            .collect();
-        let more = format!("quiesce: {{mode: {mode}, limit: {limit}}}\nhooks:\n{hooks}");
-        self.world.configure("databases: []", None, &more);
+        let command = format!("[{{command: [{}], timeout: 60s}}]", script.display());
+        let points = ["quiesce", "resume", "before-dump", "before-save", "after-online"];
+        let hooks = points.map(|point| format!("  {point}: {command}\n")).concat();
+        let yaml = format!("quiesce: {{mode: {mode}, limit: {limit}}}\nhooks:\n{hooks}");
+        self.world.configure("databases: []", None, &yaml);
     }
 
     fn held(&self) -> bool {

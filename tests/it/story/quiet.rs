@@ -51,10 +51,10 @@ impl Busy {
             server.socket().display()
         );
         let command = hook.display();
-        let more = format!(
+        let yaml = format!(
             "quiesce: {{mode: {mode}}}\nhooks:\n  quiesce: [{{command: [{command}]}}]\n  resume: [{{command: [{command}]}}]\n"
         );
-        world.configure(&databases, None, &more);
+        world.configure(&databases, None, &yaml);
         world.init();
         let client = format!("mariadb --no-defaults --socket={} --user=root", server.socket().display());
         let script = WRITER.replace("HOME", &home).replace("CLIENT", &client);
