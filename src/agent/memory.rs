@@ -23,11 +23,6 @@ pub(super) struct Memory {
     /// The run for requests that was decided on and has not come to its end.
     #[serde(default)]
     pub(super) requested: Option<String>,
-    /// Runs whose end has not been told yet, and the newest run that is known.
-    #[serde(default)]
-    pub(super) untold: Vec<String>,
-    #[serde(default)]
-    pub(super) newest_run: Option<String>,
 }
 
 impl Memory {

@@ -7,6 +7,7 @@
 mod clock;
 mod lookout;
 mod memory;
+mod news;
 mod order;
 mod roster;
 mod site;
@@ -30,7 +31,7 @@ use self::site::Site;
 pub use self::voice::{Voice, Word};
 use self::worker::{Report, Worker};
 use crate::error::{Context, Error, Kind, Result};
-use crate::event::RunState;
+use crate::event::{RunState, What};
 
 /// What the agent is told on its command line.
 #[derive(Clone, Debug)]
@@ -82,6 +83,7 @@ struct Agent<'a> {
     /// The fold of the run at work.
     state: RunState,
     clock: Clock,
+    report: UnboundedSender<Report>,
     reports: UnboundedReceiver<Report>,
     /// Something came into a spool.
     look: UnboundedSender<()>,
@@ -109,7 +111,8 @@ impl<'a> Agent<'a> {
             voice,
             sites: Vec::new(),
             queue: Queue::default(),
-            worker: Worker::start(reports)?,
+            worker: Worker::start(reports.clone())?,
+            report: reports,
             at_work: None,
             state: RunState::default(),
             clock: Clock::new(),
@@ -147,9 +150,12 @@ impl<'a> Agent<'a> {
         let heartbeat = systemd::heartbeat();
         systemd::ready(&self.status());
         self.voice.say(None, format!("ready: {}", self.status()));
+        let mut look = true;
         loop {
-            self.look_at_all();
-            self.give_work();
+            if look {
+                self.look_at_all();
+                self.give_work();
+            }
             if self.is_done() {
                 systemd::stopping();
                 self.voice.say(None, "stopped");
@@ -157,11 +163,12 @@ impl<'a> Agent<'a> {
             }
             systemd::alive();
             let wake = self.wake_at(heartbeat);
+            look = true;
             tokio::select! {
                 Some(()) = beats.recv() => {}
                 Some(()) = self.looks.recv() => {}
                 () = sleep_until(wake) => {}
-                Some(report) = self.reports.recv() => self.heard(report),
+                Some(report) = self.reports.recv() => look = self.heard(report),
                 Some(signal) = signals.recv() => match signal {
                     Signal::SIGHUP => self.reload(),
                     _ if self.stopping.is_some() => {
@@ -180,6 +187,7 @@ impl<'a> Agent<'a> {
         if let Some(by) = jump {
             self.voice.complain(None, told_jump(by));
         }
+        self.tell_others(now);
         if self.stopping.is_some() {
             return;
         }
@@ -187,6 +195,22 @@ impl<'a> Agent<'a> {
             match site.look(now) {
                 Ok(orders) => orders.into_iter().for_each(|order| self.queue.add(order)),
                 Err(error) => site.complain_sometimes(format!("cannot be looked after: {error}"), now),
+            }
+        }
+    }
+
+    /// Servers may be slow, and runs do not wait for them.
+    fn tell_others(&mut self, now: Timestamp) {
+        for site in &mut self.sites {
+            let Some(delivery) = site.look_at_news(now) else { continue };
+            let reports = self.report.clone();
+            let send = move || {
+                let sent = delivery.send();
+                // Nobody listens any more if the agent is on its way out; what was not sent waits on the disk.
+                let _ = reports.send(Report::Told { site: delivery.state, sent });
+            };
+            if let Err(error) = std::thread::Builder::new().name("notify".to_owned()).spawn(send) {
+                site.complain(format!("others cannot be told: {error}"));
             }
         }
     }
@@ -212,9 +236,23 @@ impl<'a> Agent<'a> {
         }
     }
 
-    fn heard(&mut self, report: Report) {
+    /// Whether it is worth a look at the sites.
+    fn heard(&mut self, report: Report) -> bool {
         match report {
-            Report::Event(event) => self.state.apply(&event),
+            Report::Event(event) => {
+                self.state.apply(&event);
+                return matches!(event.what, What::RunStarted { .. });
+            }
+            Report::Told { site, sent } => {
+                let Some(site) = self.sites.iter_mut().find(|known| known.state == site) else {
+                    return false;
+                };
+                let now = Timestamp::now();
+                match sent {
+                    Ok(report) => site.delivered(&report, now),
+                    Err(error) => site.complain_sometimes(format!("others cannot be told: {error}"), now),
+                }
+            }
             Report::Ended { order, end } => {
                 self.at_work = None;
                 let stopping = self.stopping.is_some();
@@ -226,6 +264,7 @@ impl<'a> Agent<'a> {
                 systemd::status(&self.status());
             }
         }
+        true
     }
 
     /// All configurations are read anew. Those that are wrong are refused with their problems, and their sites stay as they were.

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::memory::Memory;
+use super::news::{Delivery, News};
 use super::order::{Order, Work};
 use super::roster::Entry;
 use super::spool::Spool;
@@ -16,6 +17,7 @@ use crate::config::Config;
 use crate::error::{Context, Kind as ErrorKind, Result};
 use crate::event::{Outcome, RunState};
 use crate::history::{self, Past, Standing};
+use crate::notify::Report;
 use crate::run::left_unfinished;
 use crate::schedule::agenda::{Fate, Next, Seen};
 use crate::schedule::{Kind, Task};
@@ -30,6 +32,7 @@ pub(super) struct Site {
     tasks: Vec<Task>,
     memory: Memory,
     spool: Spool,
+    news: News,
     /// Runs of this process that wait in the queue or are at work.
     at_hand: BTreeSet<String>,
     voice: Voice,
@@ -52,6 +55,7 @@ impl Site {
             tasks: config.tasks(now)?,
             memory,
             spool: spool(config, &state)?,
+            news: News::open(&state, &config.site.name, config.notify_spec(&entry.file)?, now)?,
             at_hand: BTreeSet::new(),
             voice: voice.clone(),
             troubles: BTreeMap::new(),
@@ -70,6 +74,7 @@ impl Site {
     pub(super) fn reload(&mut self, entry: &Entry, now: Timestamp) -> Result<()> {
         let config = &entry.config;
         let (tasks, zone, spool) = (config.tasks(now)?, config.time_zone()?, spool(config, &self.state)?);
+        self.news.reload(config.notify_spec(&entry.file)?, now);
         self.keep_config(&entry.text)?;
         self.config_file.clone_from(&entry.file);
         (self.tasks, self.zone, self.spool) = (tasks, zone, spool);
@@ -235,6 +240,27 @@ impl Site {
         }
     }
 
+    /// Tells others what is new; gives back what is to be sent.
+    pub(super) fn look_at_news(&mut self, now: Timestamp) -> Option<Delivery> {
+        if let Err(error) = self.news.look(now) {
+            self.complain_sometimes(format!("others cannot be told: {error}"), now);
+        }
+        self.news.delivery(now)
+    }
+
+    pub(super) fn delivered(&mut self, report: &Report, now: Timestamp) {
+        for (channel, trouble) in &report.troubles {
+            self.complain_sometimes(format!("{channel} could not be told: {trouble}"), now);
+        }
+        if report.given_up > 0 {
+            self.complain(format!(
+                "{} message(s) were given up: see `lifeboat notify list`",
+                report.given_up
+            ));
+        }
+        self.news.delivered(report);
+    }
+
     /// An order could not be begun after all.
     pub(super) fn put_back(&mut self, order: &Order) {
         self.at_hand.remove(&order.run);
@@ -280,7 +306,7 @@ impl Site {
             self.memory.tasks.get(&task.kind).and_then(|memory| memory.next_look(&task.timetable, now))
         });
         let requests = self.spool.due(&self.memory.requests).filter(|due| *due > now);
-        tasks.chain(requests).min()
+        tasks.chain(requests).chain(self.news.next_look()).min()
     }
 
     fn tell(&self, kind: Kind, seen: &Seen) {

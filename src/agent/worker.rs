@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,6 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::order::Order;
 use crate::error::{Context, Error, Result};
 use crate::event::Event;
+use crate::notify;
 use crate::sys::process::{Again, Handle};
 
 /// What the worker has to say.
@@ -19,6 +21,11 @@ use crate::sys::process::{Again, Handle};
 pub(super) enum Report {
     /// Something happened in the run at work.
     Event(Event),
+    /// What came of telling others.
+    Told {
+        site: PathBuf,
+        sent: Result<notify::Report>,
+    },
     Ended {
         order: Order,
         end: End,

@@ -1,6 +1,7 @@
 //! What drills have proven, remembered with the site's state: which snapshots came back, when, and how much of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -77,7 +78,16 @@ impl Drill {
 
 /// All that are remembered, oldest first.
 pub fn drills(job: &Job) -> Result<Vec<Drill>> {
-    let path = job.state.join(FILE);
+    read(&job.state)
+}
+
+/// When a drill last came to its end and found nothing wrong, of all of a snapshot or of a part.
+pub fn last_passed(state: &Path) -> Result<Option<Timestamp>> {
+    Ok(read(state)?.iter().filter(|drill| drill.passed()).filter_map(|drill| drill.ended).max())
+}
+
+fn read(state: &Path) -> Result<Vec<Drill>> {
+    let path = state.join(FILE);
     match std::fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         text => serde_json::from_slice(&text?)

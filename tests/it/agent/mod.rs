@@ -2,6 +2,7 @@
 
 mod history;
 mod life;
+mod news;
 mod ontime;
 mod requests;
 
@@ -56,6 +57,11 @@ impl Agent {
     #[track_caller]
     fn wait_for(&self, text: &str) {
         wait_until(|| self.log().contains(text), || format!("{text:?} did not come:\n{}", self.log()));
+    }
+
+    /// Does not wait for the next minute: reading the configuration anew is a look too.
+    fn wake(&self) {
+        self.signal(Signal::SIGHUP);
     }
 
     fn signal(&self, signal: Signal) {

@@ -3,7 +3,7 @@
 mod cli;
 mod mail;
 mod outbox;
-mod servers;
+pub(crate) mod servers;
 mod told;
 mod web;
 

@@ -12,14 +12,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// `server.py` as a process, gone when dropped.
-pub(super) struct Python {
+pub(crate) struct Python {
     process: Child,
     directory: TempDir,
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 impl Python {
-    pub(super) fn start(kind: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start(kind: &str, arguments: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/notify/server.py");
         // Debian's own, which knows Debian's modules.
@@ -40,13 +40,13 @@ impl Python {
         Self { process, directory, port }
     }
 
-    pub(super) fn log(&self) -> Vec<Value> {
+    pub(crate) fn log(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// What it accepted.
-    pub(super) fn mails(&self) -> Vec<Value> {
+    pub(crate) fn mails(&self) -> Vec<Value> {
         self.log().into_iter().filter(|entry| entry["content"].is_string()).collect()
     }
 }
@@ -59,10 +59,10 @@ impl Drop for Python {
 }
 
 /// An authority, and a certificate for `localhost` by it.
-pub(super) struct Certificates(TempDir);
+pub(crate) struct Certificates(TempDir);
 
 impl Certificates {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let script = "openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca \
                         -addext basicConstraints=critical,CA:TRUE
@@ -75,11 +75,11 @@ impl Certificates {
         Self(directory)
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub(super) fn server(&self, kind: &str, arguments: &[&str]) -> Python {
+    pub(crate) fn server(&self, kind: &str, arguments: &[&str]) -> Python {
         let (cert, key) = (self.path("cert.pem"), self.path("key.pem"));
         let own = ["--cert", cert.to_str().unwrap(), "--key", key.to_str().unwrap()];
         Python::start(kind, &[arguments, &own].concat())
@@ -88,7 +88,7 @@ impl Certificates {
 
 /// What a web server does with a request.
 #[derive(Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// Status, further header lines, body.
     Give(u16, &'static str, String),
     /// Reads the request, and says nothing for as long as the test may last.
@@ -97,41 +97,41 @@ pub(super) enum Answer {
     Dribble,
 }
 
-pub(super) fn status(code: u16) -> Answer {
+pub(crate) fn status(code: u16) -> Answer {
     Answer::Give(code, "", String::new())
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) head: String,
-    pub(super) body: String,
+pub(crate) struct Request {
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Request {
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.head.split(' ').nth(1).unwrap()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(": ")?;
             key.eq_ignore_ascii_case(name).then_some(value)
         })
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 }
 
 /// Gives these answers one after the other, and then 200 to everything.
-pub(super) struct Web {
-    pub(super) port: u16,
+pub(crate) struct Web {
+    pub(crate) port: u16,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Web {
-    pub(super) fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub(crate) fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -149,15 +149,15 @@ impl Web {
         Self { port, requests }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
-    pub(super) fn wait_for(&self, count: usize) {
+    pub(crate) fn wait_for(&self, count: usize) {
         let begun = Instant::now();
         while self.requests().len() < count {
             assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", self.requests());
@@ -212,12 +212,12 @@ fn serve(
 }
 
 /// A port at which nobody listens.
-pub(super) fn closed_port() -> u16 {
+pub(crate) fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Takes connections, says `greeting` one byte at a time for ever, and reads nothing.
-pub(super) fn dribbling_port(greeting: &'static str) -> u16 {
+pub(crate) fn dribbling_port(greeting: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {

@@ -1,0 +1,189 @@
+//! Tells others how the runs of a site went, whoever began them, and what no run tells.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Context, Result};
+use crate::event::{Outcome, RunKind, RunState};
+use crate::history::{self, Past, Standing};
+use crate::notify::{self, Facts, NotifySpec, Outbox, Report, Sample};
+use crate::run::last_passed;
+use crate::sys::fs::write_atomic;
+
+const FILE: &str = "news.json";
+
+/// What must not be told twice, and what alerts are judged by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Memory {
+    first_seen: Timestamp,
+    /// The end of the newest complete backup.
+    last_success: Option<Timestamp>,
+    /// Runs whose end was told, or that are older than this file.
+    told: BTreeSet<String>,
+    /// Runs whose beginning was told.
+    begun: BTreeSet<String>,
+}
+
+pub(super) struct News {
+    state: PathBuf,
+    site: String,
+    spec: NotifySpec,
+    memory: Memory,
+    /// When the outbox is to be emptied; nothing while that goes on.
+    deliver_at: Option<Timestamp>,
+    watched: Option<Timestamp>,
+}
+
+/// Something to send, on a thread of its own: servers may be slow.
+pub(super) struct Delivery {
+    pub(super) state: PathBuf,
+    spec: NotifySpec,
+}
+
+impl Delivery {
+    pub(super) fn send(&self) -> Result<Report> {
+        Outbox::open(&self.state)?.deliver(&self.spec, Timestamp::now())
+    }
+}
+
+impl News {
+    pub(super) fn open(state: &Path, site: &str, spec: NotifySpec, now: Timestamp) -> Result<Self> {
+        let memory = match fs::read(state.join(FILE)) {
+            Ok(text) => serde_json::from_slice(&text).ok(),
+            Err(_) => None,
+        };
+        let news = Self {
+            state: state.to_owned(),
+            site: site.to_owned(),
+            spec,
+            // What ended before there was anybody to tell it is not told now.
+            memory: memory.map_or_else(|| Memory::new(state, now), Ok)?,
+            deliver_at: Some(now),
+            watched: None,
+        };
+        news.keep()?;
+        Ok(news)
+    }
+
+    pub(super) fn reload(&mut self, spec: NotifySpec, now: Timestamp) {
+        self.spec = spec;
+        self.deliver_at = Some(now);
+    }
+
+    /// Looks through the history for what is new in it, and at what no run tells.
+    pub(super) fn look(&mut self, now: Timestamp) -> Result<()> {
+        let directory = history::directory(&self.state);
+        let names = history::names(&directory)?;
+        let before = self.memory.clone();
+        let known = |run: &String| names.binary_search_by(|name| run.cmp(name)).is_ok();
+        self.memory.told.retain(known);
+        self.memory.begun.retain(known);
+        let fresh: Vec<_> =
+            names.iter().rev().filter(|run| !self.memory.told.contains(*run)).cloned().collect();
+        let told = fresh.into_iter().try_for_each(|run| match history::read(&directory, &run)? {
+            Some(past) => self.tell(&past, now),
+            None => Ok(()),
+        });
+        if self.memory != before {
+            self.deliver_at = Some(now);
+            self.keep()?;
+        }
+        told?;
+        self.watch(now)
+    }
+
+    fn tell(&mut self, past: &Past, now: Timestamp) -> Result<()> {
+        let Past { id, standing, state } = past;
+        if *standing == Standing::Running {
+            // Its first event may still be on the way.
+            if state.kind.is_some() && self.memory.begun.insert(id.clone()) {
+                notify::run_started(&self.spec, &self.state, &self.site, state, now)?;
+            }
+            return Ok(());
+        }
+        notify::run_ended(&self.spec, &self.state, &self.site, state, now)?;
+        self.memory.told.insert(id.clone());
+        self.memory.begun.remove(id);
+        self.learn(state)
+    }
+
+    fn learn(&mut self, run: &RunState) -> Result<()> {
+        if run.kind == Some(RunKind::Backup) && run.outcome == Some(Outcome::Success) {
+            self.memory.last_success = self.memory.last_success.max(run.finished);
+        }
+        if let Some(((free, total), at)) = run.space.zip(run.started) {
+            notify::add_sample(&self.state, Sample { at, free, total })?;
+        }
+        Ok(())
+    }
+
+    /// Once a minute is often enough for what takes hours.
+    fn watch(&mut self, now: Timestamp) -> Result<()> {
+        let minute = SignedDuration::from_mins(1);
+        if self.watched.is_some_and(|last| now.duration_since(last).abs() < minute) {
+            return Ok(());
+        }
+        self.watched = Some(now);
+        let facts = Facts {
+            now,
+            first_seen: self.memory.first_seen,
+            last_success: self.memory.last_success,
+            last_proven: last_passed(&self.state)?,
+            storage: notify::samples(&self.state),
+        };
+        notify::look(&self.spec, &self.state, &self.site, &facts)?;
+        if self.deliver_at.is_none_or(|then| then > now)
+            && !Outbox::open(&self.state)?.list()?.waiting.is_empty()
+        {
+            self.deliver_at = Some(self.deliver_at.map_or(now, |then| then.min(now + minute)));
+        }
+        Ok(())
+    }
+
+    /// Something to send, if it is time; nothing more until `delivered` is called.
+    pub(super) fn delivery(&mut self, now: Timestamp) -> Option<Delivery> {
+        self.deliver_at.filter(|then| *then <= now)?;
+        self.deliver_at = None;
+        if self.spec.channels.is_empty() {
+            return None;
+        }
+        Some(Delivery { state: self.state.clone(), spec: self.spec.clone() })
+    }
+
+    pub(super) fn delivered(&mut self, report: &Report) {
+        // What was posted meanwhile is due at once.
+        self.deliver_at = self.deliver_at.into_iter().chain(report.next_try).min();
+    }
+
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        self.deliver_at
+    }
+
+    fn keep(&self) -> Result<()> {
+        let text = serde_json::to_vec(&self.memory).context("write down what was told")?;
+        write_atomic(&self.state.join(FILE), &text, 0o600)
+    }
+}
+
+impl Memory {
+    fn new(state: &Path, now: Timestamp) -> Result<Self> {
+        let directory = history::directory(state);
+        let names = history::names(&directory)?;
+        let mut memory =
+            Self { first_seen: now, last_success: None, told: BTreeSet::new(), begun: BTreeSet::new() };
+        for run in names {
+            let Some(past) = history::read(&directory, &run)? else { continue };
+            if past.standing != Standing::Running {
+                if past.state.kind == Some(RunKind::Backup) && past.state.outcome == Some(Outcome::Success) {
+                    memory.last_success = memory.last_success.max(past.state.finished);
+                }
+                memory.told.insert(run);
+            }
+        }
+        Ok(memory)
+    }
+}
