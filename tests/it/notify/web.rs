@@ -46,7 +46,7 @@ fn all_there_is_to_know_goes_as_json() {
 #[test]
 fn a_template_makes_what_a_service_wants_and_names_cannot_break_out_of_it() {
     let (state, web) = (TempDir::new().unwrap(), Web::start([]));
-    let template = "{\"text\": {{ (title ~ '\\n' ~ text) | tojson }}, \"n\": {{ missed_count }}{% for m in missed %}, \
+    let template = "{\"text\": {{ (title ~ '\\n' ~ text) | replace('<', '&lt;') | tojson }}, \"n\": {{ missed_count }}{% for m in missed %}, \
                     \"path\": {{ m.path | tojson }}{% endfor %}}\n";
     let headers = vec![("Authorization".to_owned(), Value::Hidden(hidden("Bearer CANARY-token")))];
     let spec = spec(vec![custom(WebhookSpec {
