@@ -261,3 +261,17 @@ fn a_start_is_no_news_when_the_end_is_known() {
     let report = deliver(&spec, state.path(), 1000 + 2 * 3600);
     assert_eq!((report.sent, report.waiting, report.counts.superseded), (0, 0, 2), "nor hours later");
 }
+
+#[test]
+fn a_check_that_does_not_exist_takes_no_ping_whatever_the_status_says() {
+    let say = |text: &str| Answer::Give(200, "", text.to_owned());
+    let (state, web) =
+        (TempDir::new().unwrap(), Web::start([say("OK (rate limited)"), say("OK (not found)"), say("OK")]));
+    let spec = spec(vec![ping(web.url("/UUID"))]);
+    let report = fail_and_deliver(&spec, state.path(), "r1", 0);
+    assert_eq!((report.sent, report.waiting), (0, 1), "{report:?}");
+    let report = deliver(&spec, state.path(), 400);
+    assert_eq!((report.sent, report.given_up), (0, 1), "{report:?}");
+    assert!(report.troubles[0].1.contains("there is no such check"), "{report:?}");
+    assert_eq!(fail_and_deliver(&spec, state.path(), "r2", 1000).sent, 1);
+}
