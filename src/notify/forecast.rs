@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(forecast(&log(480, |_| 500 * GIB), at(480)), None, "standing still");
         assert_eq!(forecast(&log(480, |hour| 900 * GIB - steady(hour) / 2), at(480)), None, "emptier");
         let mut grown = log(480, steady);
-        grown[..400].iter_mut().for_each(|sample| {
+        grown[..340].iter_mut().for_each(|sample| {
             sample.total = 600 * GIB;
             sample.free = 10 * GIB;
         });

@@ -27,6 +27,13 @@ pub fn directory(state: &Path) -> PathBuf {
     state.join("notify")
 }
 
+/// A directory that is nobody else's business, with those above it.
+pub(super) fn make(place: &Path) -> Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(place).with_context(|| format!("create {}", place.display()))
+}
+
 /// The messages of one site.
 pub struct Outbox {
     pub(super) directory: PathBuf,
@@ -57,13 +64,8 @@ impl Outbox {
     pub fn open(state: &Path) -> Result<Self> {
         let directory = directory(state);
         let (waiting, dead) = (directory.join("waiting"), directory.join("dead"));
-        for place in [&waiting, &dead] {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(place)
-                .with_context(|| format!("create {}", place.display()))?;
-        }
+        make(&waiting)?;
+        make(&dead)?;
         Ok(Self { directory, waiting: Tray::new(waiting), dead: Tray::new(dead) })
     }
 
@@ -142,7 +144,9 @@ impl Outbox {
             Which::All => true,
             Which::One(id) => message.id.starts_with(id),
         };
-        let found: Vec<_> = waiting.iter().chain(&dead).filter(|message| chosen(message)).collect();
+        // A crash may have left one at both places.
+        let dead = dead.iter().filter(|message| !waiting.iter().any(|other| other.id == message.id));
+        let found: Vec<_> = waiting.iter().chain(dead).filter(|message| chosen(message)).collect();
         if let Which::One(id) = which {
             if found.is_empty() {
                 return Err(Error::usage(format!("there is no message {id}"))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::http::{self, Request};
 use super::letter::Letter;
-use super::send::Sent;
+use super::send::{Sent, Trouble};
 use super::spec::{Method, PingSpec, Word};
 use crate::sys::secret::Secret;
 
@@ -18,7 +18,7 @@ pub(super) fn send(spec: &PingSpec, letter: &Letter, patience: Duration) -> Sent
     let end = (0..=LONGEST.min(body.len())).rev().find(|end| body.is_char_boundary(*end));
     body.truncate(end.unwrap_or(0));
     let kind = [("Content-Type".to_owned(), Secret::new("text/plain; charset=utf-8"))];
-    http::send(&Request {
+    let answer = http::send(&Request {
         url: &url,
         method: Method::Post,
         headers: &kind,
@@ -27,7 +27,15 @@ pub(super) fn send(spec: &PingSpec, letter: &Letter, patience: Duration) -> Sent
         ca: spec.ca.as_deref(),
         patience,
         id: &letter.id,
-    })
+    })?;
+    // By a check's UUID the service answers 200 whatever comes of it.
+    if answer.ends_with("(not found)") {
+        return Err(Trouble::Never(format!("there is no such check: the service answered {answer}")));
+    }
+    if answer.ends_with("(rate limited)") {
+        return Err(Trouble::later(format!("too many pings: the service answered {answer}")));
+    }
+    Ok(answer)
 }
 
 /// The check's address with what happened behind its path, and for a run with a number by which start and end are told to

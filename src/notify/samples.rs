@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::outbox::directory;
+use super::outbox::{directory, make};
 use crate::error::{Context, Result};
 use crate::sys::fs::write_atomic;
 
@@ -46,7 +46,7 @@ pub fn add_sample(state: &Path, sample: Sample) -> Result<Vec<Sample>> {
     known.push(sample);
     let surplus = known.len().saturating_sub(MOST);
     known.drain(..surplus);
-    std::fs::create_dir_all(directory(state)).context("make a place for samples")?;
+    make(&directory(state))?;
     write_atomic(&place(state), &serde_json::to_vec(&known).context("write samples")?, 0o600)?;
     Ok(known)
 }

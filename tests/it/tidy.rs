@@ -37,13 +37,16 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
 ];
 
 /// Words of the outside world and the places that may say them.
-const ONLY_IN: [(&str, &[&str]); 14] = [
+const ONLY_IN: [(&str, &[&str]); 17] = [
     ("rustic_core::", &["repo/"]),
     ("mysql_async::", &["database/mysql/"]),
     ("rusqlite::", &["database/sqlite/", "cli/demo/"]),
     ("serde_yaml::", &["config/yaml.rs"]),
     ("tokio::", &["agent/", "database/mysql/", "database/postgres/"]),
     ("tokio_postgres::", &["database/postgres/"]),
+    ("lettre::", &["notify/mail.rs"]),
+    ("ureq::", &["notify/http.rs"]),
+    ("minijinja::", &["notify/template.rs"]),
     ("clap::", &["cli/"]),
     ("indicatif::", &["cli/"]),
     ("Command::new(", &["sys/process.rs"]),

@@ -104,10 +104,8 @@ fn that_nothing_succeeds_is_told_by_the_agent_itself() {
 #[test]
 fn pings_say_start_success_and_failure() {
     let web = Web::start([]);
-    let notify =
-        format!("notify: {{ping: {{url: \"{}\"}}}}\nschedule: \"*/4 * * * * *\"\n", web.url("/uuid"));
-    let slow = "hooks: {before-save: [{command: [/bin/sleep, \"1\"]}]}\n";
-    let world = scheduled("databases: []", &format!("{notify}{slow}"));
+    let more = "schedule: \"*/4 * * * * *\"\nhooks: {before-save: [{command: [/bin/sleep, \"1\"]}]}\n";
+    let world = world(&web.url("/uuid"), "ping: {url: {file: URL}}", more);
     let agent = Agent::start(&world, &[]);
     let paths = || web.requests().iter().map(|request| request.path().to_owned()).collect::<Vec<_>>();
     wait_until(|| paths().len() >= 2, || agent.log());

@@ -222,3 +222,13 @@ fn who_is_told_needs_no_secret_before_something_is_sent() {
     assert_eq!(world.config("", local).notify_spec("/c".as_ref()).unwrap().channels.len(), 1);
     assert!(world.config("", "").notify_spec("/c".as_ref()).unwrap().channels.is_empty());
 }
+
+#[test]
+fn the_notifications_in_the_readme_are_accepted() {
+    let readme = include_str!("../../../README.md");
+    let section = readme.split("## Notifications").nth(1).unwrap();
+    let example = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let spec = World::new(None).config("", example).notify_spec("/c".as_ref()).unwrap();
+    assert_eq!(spec.channels.len(), 5);
+    assert!(spec.alerts.repeat.is_some());
+}

@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+use std::time::Duration;
 
 use lifeboat::config;
 use lifeboat::event::{Outcome, RunKind};
-use lifeboat::notify::{NotifySpec, run_ended};
+use lifeboat::notify::{NotifySpec, Outbox, run_ended};
 
 use super::servers::{Answer, Web, status};
 use super::{at, run};
@@ -113,4 +114,42 @@ fn killed_before_it_could_remove_the_message_it_is_sent_again_as_the_same() {
     tell(&world, "r1");
     world.run(&["notify", "retry", "--all"]).expect(0);
     assert_eq!(web.requests().len(), 2, "and then it is known to be sent");
+}
+
+#[test]
+fn killed_at_any_moment_nothing_is_lost_and_the_order_is_kept() {
+    const RUNS: u64 = 30;
+    let (web, other) = (Web::start([]), Web::start([]));
+    let world = world(&web, &other);
+    for number in 0..RUNS {
+        tell(&world, &format!("r{number:02}"));
+    }
+    let mut rounds = 0;
+    while Outbox::open(&world.path("state/demo")).unwrap().list().unwrap().waiting.len() > 2 {
+        let (mut command, before) = (world.command(&["notify", "retry", "--all"]), web.requests().len());
+        let mut sender = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while web.requests().len() < before + 2 {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        // Not always at the same point between two messages.
+        std::thread::sleep(Duration::from_micros(300 * (rounds % 7)));
+        sender.kill().unwrap();
+        sender.wait().unwrap();
+        rounds += 1;
+    }
+    assert!(rounds > 2, "{rounds}");
+    world.run(&["notify", "retry", "--all"]).expect(0);
+    let mut seen: Vec<String> = Vec::new();
+    for request in web.requests() {
+        let key = request.header("idempotency-key").unwrap().to_owned();
+        // What is repeated is what was sent last.
+        assert!(!seen.contains(&key) || seen.last() == Some(&key), "out of order");
+        if seen.last() != Some(&key) {
+            seen.push(key);
+        }
+    }
+    assert_eq!(seen.len() as u64, RUNS);
+    let listed = world.json(0, &["notify", "list"]);
+    assert_eq!(listed["result"]["waiting"], serde_json::json!([]));
+    assert_eq!(listed["result"]["counts"]["sent_ever"], RUNS);
 }

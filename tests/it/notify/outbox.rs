@@ -46,6 +46,25 @@ fn the_same_is_told_once_however_often_it_is_posted() {
     fail_and_deliver(&spec, state.path(), "r2", 1000);
     assert_eq!(web.requests().len(), 4);
     assert_eq!(web.requests()[3].json()["failures"], 2, "and it is counted once");
+    run_ended(&spec, state.path(), "shop", &run("r2", RunKind::Backup, Outcome::Failed, 1000), at(1300))
+        .unwrap();
+    assert!(Outbox::open(state.path()).unwrap().list().unwrap().waiting.is_empty(), "it is not even posted");
+}
+
+/// The process that sent it died when it had noted that, and before it could remove it.
+#[test]
+fn what_is_noted_as_sent_is_not_sent_again() {
+    let (state, web) = (TempDir::new().unwrap(), Web::start([]));
+    let spec = spec(vec![webhook("chat", web.url("/"))]);
+    run_ended(&spec, state.path(), "shop", &run("r1", RunKind::Backup, Outcome::Failed, 0), at(300)).unwrap();
+    let waiting = directory(state.path()).join("waiting");
+    let file = fs::read_dir(&waiting).unwrap().next().unwrap().unwrap().path();
+    let message = fs::read(&file).unwrap();
+    assert_eq!(deliver(&spec, state.path(), 300).sent, 1);
+    fs::write(&file, message).unwrap();
+    let report = deliver(&spec, state.path(), 400);
+    assert_eq!((report.sent, report.waiting, report.counts.sent_ever), (0, 0, 1), "{report:?}");
+    assert_eq!(web.requests().len(), 1);
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn all_there_is_to_know_goes_as_json() {
 #[test]
 fn a_template_makes_what_a_service_wants_and_names_cannot_break_out_of_it() {
     let (state, web) = (TempDir::new().unwrap(), Web::start([]));
-    let template = "{\"text\": {{ (title ~ '\\n' ~ text) | tojson }}, \"n\": {{ missed_count }}{% for m in missed %}, \
+    let template = "{\"text\": {{ (title ~ '\\n' ~ text) | replace('<', '&lt;') | tojson }}, \"n\": {{ missed_count }}{% for m in missed %}, \
                     \"path\": {{ m.path | tojson }}{% endfor %}}\n";
     let headers = vec![("Authorization".to_owned(), Value::Hidden(hidden("Bearer CANARY-token")))];
     let spec = spec(vec![custom(WebhookSpec {
@@ -260,4 +260,18 @@ fn a_start_is_no_news_when_the_end_is_known() {
     run_started(&spec, state.path(), "shop", &began("r2", RunKind::Backup, 1000), at(1000)).unwrap();
     let report = deliver(&spec, state.path(), 1000 + 2 * 3600);
     assert_eq!((report.sent, report.waiting, report.counts.superseded), (0, 0, 2), "nor hours later");
+}
+
+#[test]
+fn a_check_that_does_not_exist_takes_no_ping_whatever_the_status_says() {
+    let say = |text: &str| Answer::Give(200, "", text.to_owned());
+    let (state, web) =
+        (TempDir::new().unwrap(), Web::start([say("OK (rate limited)"), say("OK (not found)"), say("OK")]));
+    let spec = spec(vec![ping(web.url("/UUID"))]);
+    let report = fail_and_deliver(&spec, state.path(), "r1", 0);
+    assert_eq!((report.sent, report.waiting), (0, 1), "{report:?}");
+    let report = deliver(&spec, state.path(), 400);
+    assert_eq!((report.sent, report.given_up), (0, 1), "{report:?}");
+    assert!(report.troubles[0].1.contains("there is no such check"), "{report:?}");
+    assert_eq!(fail_and_deliver(&spec, state.path(), "r2", 1000).sent, 1);
 }
