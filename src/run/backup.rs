@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::scope::Run;
-use super::{Job, begin_all, claim_site, maintenance, open, recover};
+use super::{Job, begin_all, claim_site, open, recover, rotation};
 use crate::dump::Feed;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Cx, Step};
@@ -40,7 +40,7 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     run.commit();
     run.step(Step::Verify, || verify(&opened.repo, &snapshot, &cx.shielded()))?;
     if !request.no_rotation {
-        run.attempt(Step::Rotate, || maintenance::rotate(&opened, job, &snapshot, cx));
+        run.attempt(Step::Rotate, || rotation::rotate(&opened, job, &snapshot, cx));
     }
 
     Ok(snapshot)
