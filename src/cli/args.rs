@@ -53,8 +53,12 @@ pub(super) enum Command {
     Recover,
     /// Prove that a snapshot comes back: restore it beside the site, look at it, and remove it again
     Drill(Drill),
-    /// Remove old snapshots by the retention rule
+    /// Remove old snapshots by the retention rules
     Forget(Forget),
+    /// Hold a snapshot back from every rule
+    Pin(Pin),
+    /// Let the rules decide on a snapshot again
+    Unpin(Unpin),
     /// Find damage in the repository
     Check(Check),
     /// Work by the schedule: the part of Lifeboat that stays
@@ -129,6 +133,9 @@ pub(super) struct Backup {
     /// Mark it as started by a schedule
     #[arg(long)]
     pub(super) scheduled: bool,
+    /// Hold it back from every rule: for good, or for a time such as 30d, 6m (months) or 1y
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "")]
+    pub(super) pin: Option<String>,
     /// Mark it as asked for by a request
     #[arg(long, hide = true, conflicts_with = "scheduled")]
     pub(super) requested: bool,
@@ -242,6 +249,30 @@ pub(super) struct Forget {
     /// Also give back the space of what is no longer used
     #[arg(long)]
     pub(super) prune: bool,
+    /// Remove what the rules do not keep without a grace, however much it is and whatever the clock says. Snapshots from the
+    /// future do not stop later rotations either
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Pin {
+    /// A snapshot's id, a time, or latest
+    #[arg(value_name = "ID|TIME")]
+    pub(super) snapshot: String,
+    /// Until this moment, such as 2026-12-31; left out: for good
+    #[arg(long, value_name = "TIME", conflicts_with = "duration")]
+    pub(super) until: Option<String>,
+    /// For so long from now on, such as 30d, 6m (months) or 1y
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(super) duration: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Unpin {
+    /// A snapshot's id, a time, or latest
+    #[arg(value_name = "ID|TIME")]
+    pub(super) snapshot: String,
 }
 
 #[derive(Debug, Args)]

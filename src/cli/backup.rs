@@ -32,6 +32,10 @@ pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
     }
     let mut tags = vec![cause.to_owned()];
     tags.extend(args.tag.iter().cloned());
+    if let Some(duration) = &args.pin {
+        let duration = Some(duration.as_str()).filter(|text| !text.is_empty());
+        tags.push(super::pin::for_so_long(duration, &job)?.tag());
+    }
     let request = BackupRequest { tags, no_rotation: args.no_rotation };
     let cx = session.run_cx(&job, RunKind::Backup)?;
     session.output.say(format!("backing up {} ({})", job.site.name, job.site.root.display()));

@@ -8,15 +8,16 @@ use crate::error::{Error, Kind};
 use crate::event::{Outcome, RunKind};
 use crate::repo::{CheckReport, DamageKind};
 use crate::run::{self, CheckRequest, Checked, ForgetRequest, Forgotten, Job, Reading, Walk};
+use crate::schedule::Rule;
 
 pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
     let job = session.any_job()?;
-    if job.retention.last.is_none() {
+    if job.retention.keeps_everything() {
         return Err(
             Error::usage("the configuration has no retention rule").with_remedy("set `retention: {last: 7}`")
         );
     }
-    let request = ForgetRequest { dry_run: args.dry_run, prune: args.prune };
+    let request = ForgetRequest { dry_run: args.dry_run, prune: args.prune, force: args.force };
     let cx = if args.dry_run { session.cx() } else { session.run_cx(&job, RunKind::Forget)? };
     let (result, state) = run::execute(RunKind::Forget, &job, "manual", &cx, || {
         run::forget(&job, request, &cx).map(|done| (done, None))
@@ -30,6 +31,9 @@ pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
             vec![snapshot.short_id().to_owned(), time, what.to_owned(), verdict.reason.clone()]
         });
         writeln!(out, "{}", table(&["ID", "Time", "Verdict", "Reason"], &[], rows))?;
+        if let Some(refusal) = &done.refused {
+            writeln!(out, "REFUSED: {}; `lifeboat forget --force` would remove them", refusal.text())?;
+        }
         writeln!(out, "{}", summary(&done, args.dry_run))
     })
 }
@@ -37,7 +41,11 @@ pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
 fn summary(done: &Forgotten, dry_run: bool) -> String {
     if dry_run {
         let doomed = done.verdicts.iter().filter(|(_, verdict)| !verdict.keep).count();
-        return format!("{} would be removed; nothing was changed", count(doomed as u64, "snapshot"));
+        let what =
+            if done.refused.is_some() { "is to go, and would not be removed" } else { "would be removed" };
+        let graced = done.verdicts.iter().filter(|(_, verdict)| verdict.rule == Rule::Grace).count();
+        let graced = if graced > 0 { format!(", {graced} later") } else { String::new() };
+        return format!("{} {what}{graced}; nothing was changed", count(doomed as u64, "snapshot"));
     }
     let removed = format!("{} removed", count(done.removed, "snapshot"));
     match done.pruned {

@@ -15,6 +15,7 @@ mod key;
 mod maintain;
 mod notify;
 mod output;
+mod pin;
 mod recover;
 mod request;
 mod restore;
@@ -103,6 +104,8 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Recover => recover::recover(session),
         Command::Drill(args) => drill::drill(session, args),
         Command::Forget(args) => maintain::forget(session, args),
+        Command::Pin(args) => pin::pin(session, args),
+        Command::Unpin(args) => pin::unpin(session, args),
         Command::Check(args) => maintain::check(session, args),
         Command::Agent(args) => agent::agent(session, args),
         Command::Schedule(args) => schedule::schedule(session, args),

@@ -1,5 +1,6 @@
 //! `lifeboat snapshots`.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::args::Snapshots;
@@ -7,6 +8,7 @@ use super::output::{bytes, table};
 use super::{Done, SUCCESS, Session};
 use crate::repo::{Mode, Snapshot};
 use crate::run::{self, DrillVerdict, Job, Standing};
+use crate::schedule::Pin;
 
 pub(super) fn snapshots(session: &Session<'_>, args: &Snapshots) -> Done {
     let job = session.repository_job()?;
@@ -17,10 +19,10 @@ pub(super) fn snapshots(session: &Session<'_>, args: &Snapshots) -> Done {
         cx.warn(format!("what drills have proven is not shown: {error}"));
         Vec::new()
     });
-    let proven = run::standing(&drills);
+    let proven = run::standing(&run::follow(drills, &found));
     let listed = found.iter().filter(|snapshot| args.all || snapshot.site == job.site.name);
     let shown: Vec<Listed<'_>> =
-        listed.map(|snapshot| Listed { snapshot, drill: proven.get(&snapshot.id).copied() }).collect();
+        listed.map(|snapshot| Listed::of(snapshot, proven.get(&snapshot.id).copied())).collect();
     session.output.result(SUCCESS, &shown, |out| {
         let rows = shown.iter().map(|listed| row(listed, &job));
         writeln!(
@@ -43,9 +45,41 @@ struct Listed<'a> {
     snapshot: &'a Snapshot,
     #[serde(skip_serializing_if = "Option::is_none")]
     drill: Option<Standing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pin: Option<Held>,
 }
 
-fn row(Listed { snapshot, drill }: &Listed<'_>, job: &Job) -> Vec<String> {
+/// That a pin holds it, or did.
+#[derive(Serialize)]
+struct Held {
+    /// Left out: for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+}
+
+impl Held {
+    fn said(&self, job: &Job) -> String {
+        match self.until {
+            None => "pinned".to_owned(),
+            Some(end) if end <= Timestamp::now() => format!("pin ended {}", job.local(end)),
+            Some(end) => format!("pinned until {}", job.local(end)),
+        }
+    }
+}
+
+impl<'a> Listed<'a> {
+    fn of(snapshot: &'a Snapshot, drill: Option<Standing>) -> Self {
+        let pin = Pin::of(&snapshot.tags).map(|(_, pin)| match pin {
+            Pin::ForGood => Held { until: None },
+            Pin::Until(end) => Held { until: Some(end) },
+        });
+        Self { snapshot, drill, pin }
+    }
+}
+
+fn row(Listed { snapshot, drill, pin }: &Listed<'_>, job: &Job) -> Vec<String> {
+    let mut tags: Vec<String> = snapshot.tags.iter().filter(|tag| !Pin::is_ours(tag)).cloned().collect();
+    tags.extend(pin.as_ref().map(|held| held.said(job)));
     let time = job.local(snapshot.time);
     let known =
         |text: fn(&crate::repo::Stats) -> String| snapshot.stats.as_ref().map(text).unwrap_or_default();
@@ -56,7 +90,7 @@ fn row(Listed { snapshot, drill }: &Listed<'_>, job: &Job) -> Vec<String> {
         known(|stats| stats.files.to_string()),
         known(|stats| bytes(stats.bytes)),
         known(|stats| bytes(stats.bytes_stored)),
-        snapshot.tags.join(", "),
+        tags.join(", "),
         drill.map(|standing| said(standing, job)).unwrap_or_default(),
     ]
 }

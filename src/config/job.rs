@@ -61,7 +61,7 @@ impl Config {
             repo: self.repo_spec()?,
             retention: Retention {
                 keep_safety: self.restore.keep_safety.unwrap_or(Retention::KEEP_SAFETY),
-                ..Retention::last(self.retention.last)
+                ..self.retention.policy()
             },
             quiesce: self.quiesce.spec(),
             limits: self.limits.of_run(),

@@ -32,6 +32,9 @@ pub struct Snapshot {
     pub complete: bool,
     pub program: String,
     pub stats: Option<Stats>,
+    /// The id it had before its tags were changed for the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<String>,
     #[serde(skip)]
     pub(crate) tree: rustic_core::TreeId,
 }
@@ -79,10 +82,16 @@ impl Repo {
         Ok(self.backend.list(tpe).map_err(engine_error)?.contains(&id))
     }
 
-    /// The snapshot whose id starts so; an ambiguous or unknown prefix is an error.
+    /// The snapshot whose id starts so, or whose id did before its tags were changed; an ambiguous or unknown prefix is an error.
     pub fn snapshot_by_id(&self, prefix: &str) -> Result<Snapshot> {
-        let mut found: Vec<Snapshot> =
-            self.snapshots()?.into_iter().filter(|snapshot| snapshot.id.starts_with(prefix)).collect();
+        let all = self.snapshots()?;
+        let starts = |id: fn(&Snapshot) -> &str| -> Vec<Snapshot> {
+            all.iter().filter(|snapshot| id(snapshot).starts_with(prefix)).cloned().collect()
+        };
+        let mut found = starts(|snapshot| &snapshot.id);
+        if found.is_empty() {
+            found = starts(Snapshot::first_id);
+        }
         match found.len() {
             1 => Ok(found.remove(0)),
             0 => Err(Error::failed(format!("no snapshot has an id that starts with `{prefix}`"))
@@ -128,9 +137,20 @@ impl Snapshot {
                 bytes_added: summary.data_added,
                 bytes_stored: summary.data_added_packed,
             }),
+            original: file.original.map(|id| id.to_hex().as_str().to_owned()),
             tree: file.tree,
             paths,
         }
+    }
+
+    /// What is in it: two with the same tree hold the same.
+    pub fn tree(&self) -> String {
+        self.tree.to_hex().as_str().to_owned()
+    }
+
+    /// The id by which it is known through every change of its tags.
+    pub fn first_id(&self) -> &str {
+        self.original.as_deref().unwrap_or(&self.id)
     }
 
     pub fn has_tag(&self, tag: &str) -> bool {

@@ -29,6 +29,7 @@ mod repair;
 mod seal;
 mod snapshot;
 mod source;
+mod tags;
 mod trees;
 mod walk;
 

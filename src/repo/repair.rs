@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use rustic_core::repofile::SnapshotFile;
-use rustic_core::{Id, RepairIndexOptions, StringList};
+use rustic_core::RepairIndexOptions;
 
 use super::check::{CheckReport, CheckSpec, DamageKind};
 use super::list::{COMPLETE, INCOMPLETE, Snapshot};
@@ -57,17 +56,7 @@ impl Repo {
 
     /// Writes the snapshot anew with the tag, then removes the untagged one.
     pub fn mark_incomplete(&self, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
-        let engine = self.engine()?;
-        let id: Id = snapshot.id.parse().map_err(engine_error)?;
-        let mut file = engine.get_file::<SnapshotFile>(&id.into()).map_err(engine_error)?;
-        let (mut complete, mut incomplete) = (StringList::default(), StringList::default());
-        complete.add(COMPLETE.to_owned());
-        incomplete.add(INCOMPLETE.to_owned());
-        file.remove_tags(&[complete]);
-        file.add_tags(vec![incomplete]);
-        file.original.get_or_insert(id.into());
-        self.gate.while_open(|| engine.save_snapshots(vec![file]).map_err(engine_error))?;
-        engine.delete_snapshots(&[id.into()]).map_err(engine_error)?;
+        self.retag(snapshot, |tag| tag != COMPLETE, INCOMPLETE)?;
         cx.note(format!("snapshot {} has lost something and is marked incomplete", snapshot.short_id()));
         Ok(())
     }

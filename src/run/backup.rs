@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::moment::{self, Dumps};
 use super::scope::Run;
-use super::{Job, claim_site, limits, maintenance, open, quiet, recover};
+use super::{Job, claim_site, limits, open, quiet, recover, rotation};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Cx, Step};
 use crate::repo::{Contents, Mode, Repo, Snapshot};
@@ -43,7 +43,7 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     run.commit();
     run.step(Step::Verify, || verify(&opened.repo, &snapshot, &cx.shielded()))?;
     if !request.no_rotation {
-        run.attempt(Step::Rotate, || maintenance::rotate(&opened, job, &snapshot, cx));
+        run.attempt(Step::Rotate, || rotation::rotate(&opened, job, &snapshot, cx));
     }
 
     Ok(snapshot)

@@ -20,12 +20,14 @@ mod newer;
 mod open;
 mod pace;
 mod parts;
+mod pins;
 mod plans;
 mod preflight;
 mod quiet;
 mod recover;
 mod request;
 mod rescue;
+mod rotation;
 pub mod scope;
 mod selection;
 mod staging;
@@ -37,22 +39,24 @@ pub use backup::{BackupRequest, backup};
 pub use choose::snapshot as choose;
 pub use doctor::{Finding, Health, examine};
 pub use drill::{
-    Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, last_passed,
-    standing,
+    Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, follow,
+    last_passed, standing,
 };
 pub use former::{Former, discard_former, former};
 pub use job::Job;
 pub use limits::{Limits, Pause};
-pub use maintenance::{CheckRequest, Checked, ForgetRequest, Forgotten, Reading, check, forget};
+pub use maintenance::{CheckRequest, Checked, Reading, check};
 pub use newer::Listing;
 pub use open::{Opened, claim_site, init, open, with_repo};
 pub use pace::Estimate;
 pub use parts::Parts;
+pub use pins::{Pinned, pin, unpin};
 pub use plans::{SavedPlan, saved_plan};
 pub use quiet::{Mode as QuiesceMode, Quiesce};
 pub use recover::{Recovered, Recovery, left_unfinished, recover, unfinished};
 pub use request::{DatabasePlan, Preview, RestoreRequest, Source, TablePlan, Target};
 pub use restore::{Restored, restore};
+pub use rotation::{ForgetRequest, Forgotten, forget};
 pub use undo::{UndoPreview, UndoRequest, Undone, undo};
 pub use walk::{Walk, parts};
 

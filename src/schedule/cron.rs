@@ -17,6 +17,8 @@ pub struct Cron {
     text: String,
     /// Bit n of a field: it fires at n. In order: second, minute, hour, day, month, weekday (0 is Sunday).
     fields: [u64; 6],
+    /// `L` among the days of the month: it fires on the last one, whichever that is.
+    last_day: bool,
     /// The same for the library that computes what is due.
     pattern: Box<croner::Cron>,
 }
@@ -43,6 +45,11 @@ impl Cron {
     /// The fields as bit sets: second, minute, hour, day, month, weekday (0 is Sunday).
     pub fn fields(&self) -> [u64; 6] {
         self.fields
+    }
+
+    /// It fires on the last day of its months, besides those that `fields` names.
+    pub fn on_last_day(&self) -> bool {
+        self.last_day
     }
 
     /// It is a word, such as `daily`, and no time of one's own choice.
@@ -83,23 +90,25 @@ impl FromStr for Cron {
                 return Err(format!("has {count} fields; a schedule has five, or six with seconds in front"));
             }
         }
+        let (days, last_day) = without_last(parts[3]);
+        parts[3] = &days;
         let mut fields = [0; 6];
         for ((set, part), field) in fields.iter_mut().zip(&parts).zip(&FIELDS) {
-            *set = field.parse(part)?;
+            *set = if part.is_empty() { 0 } else { field.parse(part)? };
         }
         // Sunday has two numbers; one is enough from here on.
         fields[5] = (fields[5] | fields[5] >> 7) & 0x7f;
-        if !day_exists(fields[3], fields[4]) {
+        if !last_day && !day_exists(fields[3], fields[4]) {
             return Err("names a day that none of its months has, so it would never run".to_owned());
         }
-        let pattern = pattern(&parts, fields)?;
-        Ok(Self { text: text.to_owned(), fields, pattern: Box::new(pattern) })
+        let pattern = pattern(&parts, fields, last_day)?;
+        Ok(Self { text: text.to_owned(), fields, last_day, pattern: Box::new(pattern) })
     }
 }
 
 /// As values in lists, which both sides read alike; only the star stays, because it tells what repeats from what has its time.
-fn pattern(parts: &[&str], fields: [u64; 6]) -> Result<croner::Cron, String> {
-    let canonical: Vec<String> = parts
+fn pattern(parts: &[&str], fields: [u64; 6], last_day: bool) -> Result<croner::Cron, String> {
+    let mut canonical: Vec<String> = parts
         .iter()
         .zip(fields)
         .map(|(part, set)| match *part {
@@ -112,8 +121,24 @@ fn pattern(parts: &[&str], fields: [u64; 6]) -> Result<croner::Cron, String> {
                 .join(","),
         })
         .collect();
+    if last_day {
+        let separator = if canonical[3].is_empty() { "" } else { "," };
+        canonical[3] += separator;
+        canonical[3] += "L";
+    }
     let parser = CronParser::builder().seconds(Seconds::Required).build();
     parser.parse(&canonical.join(" ")).map_err(|error| format!("cannot be followed: {error}"))
+}
+
+/// The days of a month without `L` among them, and whether it was there. Beside a star it says nothing, and is left to be
+/// refused like any other word.
+fn without_last(days: &str) -> (String, bool) {
+    let is_last = |part: &&str| part.eq_ignore_ascii_case("l");
+    if days.contains('*') || days.contains('?') || !days.split(',').any(|part| is_last(&part)) {
+        return (days.to_owned(), false);
+    }
+    let others: Vec<_> = days.split(',').filter(|part| !is_last(part)).collect();
+    (others.join(","), true)
 }
 
 /// Night hours for the long intervals: a backup reads much.

@@ -11,6 +11,9 @@ mod timetable;
 pub mod window;
 
 pub use moment::Wanted;
-pub use retention::{Candidate, Retention, SAFETY, Verdict, decide};
+pub use retention::{
+    Candidate, Elect, Level, Levels, Pin, Refusal, Retention, Rule, SAFETY, Verdict, Within, after_grace,
+    decide, derived_cron, restrain,
+};
 pub use task::{Kind, Task};
 pub use timetable::{Due, Occurrence, Timetable, share_of_jitter};

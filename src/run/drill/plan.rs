@@ -90,6 +90,8 @@ impl<'a> Plan<'a> {
             begun: Timestamp::now(),
             ended: None,
             snapshot: self.snapshot.id.clone(),
+            first_id: self.snapshot.first_id().to_owned(),
+            tree: self.snapshot.tree(),
             time: self.snapshot.time,
             part: self.slice.part,
             parts: self.slice.parts,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Job;
 use crate::error::{Context, Result};
+use crate::repo::Snapshot;
 use crate::sys::fs::write_atomic;
 
 const FILE: &str = "drills.json";
@@ -25,6 +26,12 @@ pub struct Drill {
     /// Left out: it came to no verdict, because it was killed or kept from its work, or is still at work.
     pub ended: Option<Timestamp>,
     pub snapshot: String,
+    /// What the snapshot was called before its tags were ever changed, and its tree: by these it is found again when they are
+    /// changed once more.
+    #[serde(default)]
+    pub first_id: String,
+    #[serde(default)]
+    pub tree: String,
     /// Of the snapshot.
     pub time: Timestamp,
     /// Which part of the files was restored, from 1.
@@ -94,6 +101,19 @@ fn read(state: &Path) -> Result<Vec<Drill>> {
             .with_context(|| format!("read {}", path.display()))
             .remedy("remove that file: the next drill proves again what it knew"),
     }
+}
+
+/// The same with the ids that their snapshots have now. One that has lost something is another snapshot.
+pub fn follow(mut all: Vec<Drill>, snapshots: &[Snapshot]) -> Vec<Drill> {
+    for drill in &mut all {
+        let is_there = |one: &&Snapshot| one.id == drill.snapshot;
+        let became =
+            |one: &&Snapshot| one.complete && one.first_id() == drill.first_id && one.tree() == drill.tree;
+        if let Some(now) = snapshots.iter().find(is_there).or_else(|| snapshots.iter().find(became)) {
+            drill.snapshot.clone_from(&now.id);
+        }
+    }
+    all
 }
 
 /// Adds it, or takes the place of what was written when it began.
@@ -191,6 +211,8 @@ mod tests {
             begun: at(begun),
             ended: ended.then(|| at(begun + 1)),
             snapshot: snapshot.into(),
+            first_id: snapshot.into(),
+            tree: String::new(),
             time: at(0),
             part,
             parts,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use lifeboat::config::{self, SecretRef, Starter, starter};
+use lifeboat::schedule::{Elect, Level};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -16,6 +17,9 @@ fn the_example_is_accepted() {
     assert_eq!(config.site.name, "shop");
     assert_eq!(config.databases.as_ref().map(Vec::len), Some(4));
     assert_eq!(config.retention.last, Some(7));
+    let policy = config.retention.policy();
+    assert_eq!(policy.levels.of(Level::Weekly), Elect { keep: 4, reference: 6 });
+    assert_eq!((policy.floor, policy.brake, policy.grace.as_secs()), (3, 50, 7 * 86_400));
     assert_eq!(config.hooks["before-dump"][0].timeout.as_secs(), 30);
 }
 

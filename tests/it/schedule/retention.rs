@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use lifeboat::schedule::{Candidate, Retention, Verdict, decide};
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp::constant(1000, 0);
 
-fn snapshot(id: &str, time: i64, complete: bool, site: &str, tags: &[&str]) -> Candidate {
+pub(super) fn snapshot(id: &str, time: i64, complete: bool, site: &str, tags: &[&str]) -> Candidate {
     let tags = tags.iter().map(|&tag| tag.to_owned()).collect();
     Candidate {
         id: id.to_owned(),
@@ -17,10 +18,12 @@ fn snapshot(id: &str, time: i64, complete: bool, site: &str, tags: &[&str]) -> C
         complete,
         tags,
         newest_proven: false,
+        original: None,
+        tree: id.to_owned(),
     }
 }
 
-fn kept(verdicts: &[Verdict]) -> Vec<&str> {
+pub(super) fn kept(verdicts: &[Verdict]) -> Vec<&str> {
     verdicts.iter().filter(|verdict| verdict.keep).map(|verdict| verdict.id.as_str()).collect()
 }
 
@@ -37,18 +40,22 @@ fn every_verdict_has_its_reason() {
         snapshot("first", 40, true, "shop", &[]),
         snapshot("pinned", 30, true, "shop", &["keep"]),
     ];
-    let verdicts = decide(&all, &Retention::last(Some(2)), "shop", NOW);
+    let verdicts = decide(&all, &Retention::last(Some(2)), "shop", NOW, &TimeZone::UTC);
     let said: Vec<_> = verdicts.iter().map(|v| (v.id.as_str(), v.keep, v.reason.as_str())).collect();
     assert_eq!(
         said,
         [
-            ("new-incomplete", true, "incomplete, but newer than the oldest complete snapshot that is kept"),
+            (
+                "new-incomplete",
+                true,
+                "incomplete, but newer than the oldest of the last 2 complete snapshots"
+            ),
             ("third", true, "the newest complete snapshot"),
             ("blog", true, "belongs to blog"),
-            ("between", true, "incomplete, but newer than the oldest complete snapshot that is kept"),
+            ("between", true, "incomplete, but newer than the oldest of the last 2 complete snapshots"),
             ("second", true, "complete snapshot 2 of the last 2"),
             ("rescue", true, "is tagged pre-restore"),
-            ("old-incomplete", false, "incomplete, and older than every complete snapshot that is kept"),
+            ("old-incomplete", false, "incomplete, and older than the last 2 complete snapshots"),
             ("first", false, "older than the last 2 complete snapshots"),
             ("pinned", true, "is tagged keep"),
         ]
@@ -58,13 +65,13 @@ fn every_verdict_has_its_reason() {
 #[test]
 fn without_a_complete_snapshot_nothing_goes() {
     let all = [snapshot("a", 1, false, "shop", &[]), snapshot("b", 2, false, "shop", &[])];
-    assert_eq!(kept(&decide(&all, &Retention::last(Some(1)), "shop", NOW)), ["b", "a"]);
+    assert_eq!(kept(&decide(&all, &Retention::last(Some(1)), "shop", NOW, &TimeZone::UTC)), ["b", "a"]);
 }
 
 #[test]
 fn zero_still_keeps_the_newest() {
     let all = [snapshot("a", 1, true, "shop", &[]), snapshot("b", 2, true, "shop", &[])];
-    assert_eq!(kept(&decide(&all, &Retention::last(Some(0)), "shop", NOW)), ["b"]);
+    assert_eq!(kept(&decide(&all, &Retention::last(Some(0)), "shop", NOW, &TimeZone::UTC)), ["b"]);
 }
 
 #[test]
@@ -76,7 +83,7 @@ fn a_snapshot_from_the_future_pushes_nobody_out() {
         snapshot("old", 80, true, "shop", &[]),
         snapshot("older", 70, true, "shop", &[]),
     ];
-    let verdicts = decide(&all, &Retention::last(Some(2)), "shop", NOW);
+    let verdicts = decide(&all, &Retention::last(Some(2)), "shop", NOW, &TimeZone::UTC);
     assert_eq!(kept(&verdicts), ["future", "half", "new", "old"]);
     assert!(verdicts[0].reason.contains("future"), "{}", verdicts[0].reason);
 }
@@ -98,7 +105,7 @@ proptest! {
 
     #[test]
     fn never_below_the_floor(all in repository(), last in 0..12_u32) {
-        let verdicts = decide(&all, &Retention::last(Some(last)), "shop", NOW);
+        let verdicts = decide(&all, &Retention::last(Some(last)), "shop", NOW, &TimeZone::UTC);
         prop_assert_eq!(verdicts.len(), all.len());
         let keeps = |candidate: &Candidate| verdicts.iter().any(|verdict| verdict.id == candidate.id && verdict.keep);
         let mine = || all.iter().filter(|candidate| candidate.site == "shop" && candidate.complete);
@@ -120,13 +127,13 @@ proptest! {
         keep in 0_u64..1500,
     ) {
         let policy = Retention { keep_safety: Duration::from_secs(keep), ..Retention::last(last) };
-        let alone = decide(&all, &policy, "shop", NOW);
+        let alone = decide(&all, &policy, "shop", NOW, &TimeZone::UTC);
         let mut mixed = all.clone();
         for (number, (time, complete)) in saved.iter().enumerate() {
             mixed.push(snapshot(&format!("safety-{number}"), *time, *complete, "shop", &["safety"]));
         }
         let (ours, others): (Vec<Verdict>, Vec<Verdict>) =
-            decide(&mixed, &policy, "shop", NOW).into_iter().partition(|verdict| verdict.id.starts_with("safety-"));
+            decide(&mixed, &policy, "shop", NOW, &TimeZone::UTC).into_iter().partition(|verdict| verdict.id.starts_with("safety-"));
         prop_assert_eq!(others, alone);
         let backups = all.iter().any(|one| {
             one.site == "shop" && one.complete && !one.tags.iter().any(|tag| tag != "other")
@@ -141,14 +148,14 @@ proptest! {
     #[test]
     fn order_does_not_matter(all in repository().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())), last in 1..6_u32) {
         let policy = Retention::last(Some(last));
-        prop_assert_eq!(decide(&all.0, &policy, "shop", NOW), decide(&all.1, &policy, "shop", NOW));
+        prop_assert_eq!(decide(&all.0, &policy, "shop", NOW, &TimeZone::UTC), decide(&all.1, &policy, "shop", NOW, &TimeZone::UTC));
     }
 
     #[test]
     fn more_never_keeps_less(all in repository(), last in 1..12_u32) {
-        let fewer = decide(&all, &Retention::last(Some(last)), "shop", NOW);
+        let fewer = decide(&all, &Retention::last(Some(last)), "shop", NOW, &TimeZone::UTC);
         for policy in [Retention::last(Some(last + 1)), Retention::last(None)] {
-            let more = decide(&all, &policy, "shop", NOW);
+            let more = decide(&all, &policy, "shop", NOW, &TimeZone::UTC);
             prop_assert!(kept(&fewer).iter().all(|id| kept(&more).contains(id)));
         }
     }
@@ -156,9 +163,9 @@ proptest! {
     #[test]
     fn deciding_again_removes_nothing_more(all in repository(), last in 1..6_u32) {
         let policy = Retention::last(Some(last));
-        let verdicts = decide(&all, &policy, "shop", NOW);
+        let verdicts = decide(&all, &policy, "shop", NOW, &TimeZone::UTC);
         let left: Vec<_> = all.iter().filter(|one| kept(&verdicts).contains(&one.id.as_str())).cloned().collect();
-        prop_assert_eq!(kept(&decide(&left, &policy, "shop", NOW)).len(), left.len());
+        prop_assert_eq!(kept(&decide(&left, &policy, "shop", NOW, &TimeZone::UTC)).len(), left.len());
     }
 }
 
@@ -171,7 +178,7 @@ fn the_newest_proven_one_stays_and_takes_its_place() {
         for candidate in &mut all {
             candidate.newest_proven = candidate.id == proven;
         }
-        let verdicts = decide(&all, &Retention::last(Some(last)), "shop", NOW);
+        let verdicts = decide(&all, &Retention::last(Some(last)), "shop", NOW, &TimeZone::UTC);
         kept(&verdicts).into_iter().map(str::to_owned).collect()
     };
     assert_eq!(stay("none", 2), ["6", "5"]);
