@@ -10,7 +10,7 @@ use super::schedule::{When, zone_of};
 use crate::error::{Error, Result};
 use crate::schedule::cron::Cron;
 use crate::schedule::window::Days;
-use crate::schedule::{Kind, Task, Timetable, share_of_jitter};
+use crate::schedule::{Kind, Task, Timetable, derived_cron, share_of_jitter};
 
 /// What common times are spread over.
 const SPREAD: Duration = Duration::from_mins(10);
@@ -42,7 +42,7 @@ impl Config {
         let zone = zone_of(schedule, &self.time_zone()?);
         let start = |day: jiff::civil::Date| zone.to_timestamp(day.to_datetime(Time::midnight()));
         let timetable = Timetable {
-            crons: Self::crons(when)?,
+            crons: self.crons(when)?,
             delay: share_of_jitter(jitter, &self.site.name, kind.name()),
             not_during: schedule.not_during.clone(),
             from: schedule.from.map(start).transpose()?,
@@ -57,11 +57,17 @@ impl Config {
         Ok(Task { kind, timetable, share: None, max_minutes: None, retries: schedule.retries })
     }
 
-    fn crons(when: &When) -> Result<Vec<Cron>> {
+    fn crons(&self, when: &When) -> Result<Vec<Cron>> {
         match when {
             When::Cron(cron) => Ok(vec![cron.clone()]),
             When::Times { at, days } => at.iter().map(|time| daily(*time, *days)).collect(),
-            When::Retention(()) => Err(Error::usage("no schedule follows from the retention yet")),
+            When::Retention(()) => {
+                let lines = derived_cron(&self.retention.policy()).ok_or_else(|| {
+                    Error::usage("no schedule follows from the retention: none of its levels keeps anything")
+                        .with_remedy("write `retention: {daily: 7}`, for instance, or another schedule")
+                })?;
+                lines.iter().map(|line| line.parse().map_err(Error::usage)).collect()
+            }
         }
     }
 }

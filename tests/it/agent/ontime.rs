@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 
 use super::{Agent, runs, scheduled, text, wait_until};
 use crate::mariadb::MariaDb;
+use crate::world::World;
 
 /// Each minute for ten minutes, on a real server, with an agent that is killed twice: alone, and with the run it had begun.
 #[test]
@@ -151,4 +152,26 @@ fn the_next_times_are_shown_with_zone_and_jitter() {
     let next = &world.json(0, &["schedule", "--from", "2029-12-31"])["result"];
     assert_eq!(next.as_array().unwrap().len(), 3, "{next:#}");
     assert_eq!(next[0]["zone"], "Europe/Berlin");
+}
+
+#[test]
+fn a_schedule_can_follow_from_the_retention() {
+    let world = World::new("databases: []");
+    let file = world.path("lifeboat.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let write = |retention: &str| {
+        let text =
+            text.replace("retention: {last: 3}", retention) + "schedule: {backup: retention, jitter: 0s}\n";
+        std::fs::write(&file, text).unwrap();
+    };
+    write("retention: {daily: \"7@4\", monthly: 3}");
+    let next = world.json(0, &["schedule", "--from", "2027-02-01", "-n", "1"]);
+    assert_eq!(next["result"][0]["local"], "Mon 2027-02-01 04:59:59 CET");
+    write("retention: {monthly: \"3@L\"}");
+    let next = world.json(0, &["schedule", "--from", "2028-02-01", "-n", "1"]);
+    assert_eq!(next["result"][0]["local"], "Tue 2028-02-29 23:59:59 CET");
+    write("retention: {last: 3}");
+    let refused = world.run(&["schedule"]).expect(2);
+    assert!(refused.err.contains("no schedule follows from the retention"), "{}", refused.err);
+    world.run(&["config", "check"]).expect(2);
 }

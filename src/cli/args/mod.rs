@@ -1,8 +1,14 @@
 //! What can be typed.
 
+mod agent;
+mod restore;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
+
+pub(super) use self::agent::{Agent, Notify, Request, Runs, Schedule};
+pub(super) use self::restore::{Drill, Restore};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success, 1 failed, 2 usage or configuration, 3 incomplete (saved or restored, but something was missing),
@@ -152,96 +158,6 @@ pub(super) struct Snapshots {
 }
 
 #[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools)] // one for each switch
-pub(super) struct Restore {
-    /// The moment to go back to: '2026-11-20 03:00', RFC 3339, 'yesterday 03:00', latest, or a snapshot's id. The newest
-    /// complete snapshot at or before it is taken
-    #[arg(long, value_name = "TIME|ID", required_unless_present_any = ["discard_former", "undo", "plan_id"])]
-    pub(super) at: Option<String>,
-    /// Into this new directory instead of the site itself: files and dumps
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with_all = ["files", "database"])]
-    pub(super) to: Option<PathBuf>,
-    /// Into the site that this configuration describes, instead of the one that was saved: it keeps its own wp-config.php and
-    /// .env, and only its own databases are replaced
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["to", "undo", "discard_former", "plan_id"])]
-    pub(super) into: Option<PathBuf>,
-    /// With `--into`: addresses in its databases that name the old host name the new one, also inside of values that PHP
-    /// serialised; may be repeated
-    #[arg(long, value_name = "OLD=NEW", requires = "into")]
-    pub(super) remap: Vec<String>,
-    /// With `--into`: this file of the target stays as it is (relative to its root); may be repeated
-    #[arg(long, value_name = "PATH", requires = "into")]
-    pub(super) keep: Vec<PathBuf>,
-    /// The files alone
-    #[arg(long, conflicts_with = "database")]
-    pub(super) files: bool,
-    /// The databases alone; with NAME, that one alone; may be repeated
-    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub(super) database: Vec<String>,
-    /// This table alone; may be repeated. The others, and whatever else is in the database, stay as they are
-    #[arg(long, value_name = "[DATABASE.]TABLE", conflicts_with_all = ["to", "into", "files", "database", "include", "keep_newer"])]
-    pub(super) table: Vec<String>,
-    /// Only files that match (gitignore style, relative to the root); may be repeated
-    #[arg(long, value_name = "PATTERN", conflicts_with = "database")]
-    pub(super) include: Vec<String>,
-    /// Files that came after the snapshot and match move along instead of being set aside (gitignore style, relative to the
-    /// root), such as wp-content/uploads/; may be repeated
-    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["to", "database", "include"])]
-    pub(super) keep_newer: Vec<String>,
-    /// Go back to the moment before the last restore; an undo can be undone
-    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "table", "include", "discard_former"])]
-    pub(super) undo: bool,
-    /// Do not save the present state first
-    #[arg(long, conflicts_with = "to")]
-    pub(super) no_safety: bool,
-    /// If a database can be exchanged in no other way, drop it and load it anew, with the site without it meanwhile. What was
-    /// live is saved first, twice, and loaded again if that fails
-    #[arg(long, conflicts_with_all = ["to", "into", "files", "table", "include", "no_safety", "undo", "plan_id", "discard_former"])]
-    pub(super) in_place_database: bool,
-    /// Say what would change and about how long it would take, and change nothing
-    #[arg(long, visible_alias = "plan")]
-    pub(super) dry_run: bool,
-    /// Do, without a question, just what this plan said (`--plan` gives the id), or nothing if the site has changed since
-    #[arg(long, value_name = "ID", conflicts_with_all = ["at", "to", "files", "database", "table", "include", "keep_newer", "no_safety", "undo", "dry_run"])]
-    pub(super) plan_id: Option<String>,
-    /// Do not ask
-    #[arg(short, long)]
-    pub(super) yes: bool,
-    /// Remove what earlier restores set aside: the files and tables that were live before them
-    #[arg(long, conflicts_with_all = ["at", "to", "files", "database", "table", "include", "keep_newer", "no_safety", "dry_run", "plan_id"])]
-    pub(super) discard_former: bool,
-}
-
-impl Restore {
-    /// No files, whichever databases it is about.
-    pub(super) fn databases_alone(&self) -> bool {
-        !self.database.is_empty() || !self.table.is_empty()
-    }
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Drill {
-    /// The snapshot, as for `restore`
-    #[arg(long, value_name = "TIME|ID", default_value = "latest")]
-    pub(super) at: String,
-    /// Restore about this share of the files, another one each time, and all databases
-    #[arg(long, value_name = "N%", value_parser = percent, conflicts_with = "full")]
-    pub(super) sample: Option<f64>,
-    /// Restore everything, as without `--sample`
-    #[arg(long, conflicts_with_all = ["max_bytes", "max_minutes"])]
-    pub(super) full: bool,
-    /// Restore at most about so many MiB at once: more drills, if need be, in which the databases take turns
-    #[arg(long, value_name = "MIB")]
-    pub(super) max_bytes: Option<u64>,
-    /// The same in minutes, by what restores took on this node
-    #[arg(long, value_name = "MINUTES")]
-    pub(super) max_minutes: Option<u64>,
-    /// Mark it as started by a schedule
-    #[arg(long)]
-    pub(super) scheduled: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct Forget {
     /// Show every snapshot with keep or remove and the reason, and remove nothing
     #[arg(long)]
@@ -289,53 +205,6 @@ pub(super) struct Check {
     /// Set damaged files aside and rebuild the index; the next backup stores anew what the site still has
     #[arg(long)]
     pub(super) repair: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Agent {
-    /// Each `.yaml` file in this directory is a site too
-    #[arg(long, value_name = "DIR", default_value = "/etc/lifeboat/conf.d", value_hint = ValueHint::DirPath)]
-    pub(super) sites: PathBuf,
-    /// When asked to stop, let the run at work go on for so long before it is cancelled
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub(super) drain: u64,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Schedule {
-    /// So many of the next times
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(super) count: u16,
-    /// Those after this moment instead of now
-    #[arg(long, value_name = "TIME")]
-    pub(super) from: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Runs {
-    /// One run, with all its events; its name, or the beginning of it
-    pub(super) id: Option<String>,
-    /// Go on with what is said, until the run ends; without a run, until it is stopped
-    #[arg(short, long)]
-    pub(super) follow: bool,
-    /// So many of the newest
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
-    pub(super) count: usize,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Request {
-    /// What changed
-    pub(super) reason: Option<String>,
-    /// List what waits, and what was given up
-    #[arg(long, conflicts_with = "reason")]
-    pub(super) list: bool,
-    /// Try again what was given up: one by its name, or all
-    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", conflicts_with_all = ["reason", "list"])]
-    pub(super) retry: Option<String>,
-    /// Forget a request, also one that was given up
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["reason", "list", "retry"])]
-    pub(super) discard: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -404,26 +273,6 @@ pub(super) enum Config {
     Schema,
     /// Print a commented example
     Example,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Notify {
-    /// List messages that wait and those that were given up
-    List,
-    /// Send messages now that wait or were given up
-    Retry {
-        /// The beginning of its id
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
-        id: Option<String>,
-        /// All of them
-        #[arg(long)]
-        all: bool,
-    },
-    /// Send a test message now and show what the server answers
-    Test {
-        /// `mail`, `ping` or the name of a webhook; by default each of them
-        channel: Option<String>,
-    },
 }
 
 #[derive(Debug, Args)]
