@@ -8,6 +8,7 @@ mod faults;
 mod kill;
 mod links;
 mod locks;
+mod pins;
 mod postgres;
 mod power;
 mod rotation;
