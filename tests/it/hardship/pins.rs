@@ -213,8 +213,8 @@ fn grace_is_told_and_kept() {
     world.run(&["forget"]).expect(0);
     assert_eq!(ids(&world).len(), 4);
     let notes = fs::read_to_string(world.path("state/demo/rotation.json")).unwrap();
-    let noted: Value = serde_json::from_str(&notes).unwrap();
-    assert_eq!(noted["doomed"].as_object().unwrap().len(), 2);
+    let memory: Value = serde_json::from_str(&notes).unwrap();
+    assert_eq!(memory["doomed"].as_object().unwrap().len(), 2);
     // A week later.
     let today = jiff::Timestamp::now().strftime("%Y-%m-%dT").to_string();
     let earlier = jiff::Timestamp::now().checked_sub(jiff::SignedDuration::from_hours(200)).unwrap();
@@ -225,5 +225,5 @@ fn grace_is_told_and_kept() {
     assert_eq!(ids(&world).len(), 2);
     world.run(&["forget"]).expect(0);
     let notes = fs::read_to_string(world.path("state/demo/rotation.json")).unwrap();
-    assert!(!notes.contains("T"), "what is gone is still remembered: {notes}");
+    assert!(!notes.contains('T'), "what is gone is still remembered: {notes}");
 }
