@@ -41,11 +41,13 @@ pub(super) fn forget(session: &Session<'_>, args: &Forget) -> Done {
 fn summary(done: &Forgotten, dry_run: bool) -> String {
     if dry_run {
         let doomed = done.verdicts.iter().filter(|(_, verdict)| !verdict.keep).count();
-        let what =
-            if done.refused.is_some() { "is to go, and would not be removed" } else { "would be removed" };
-        let graced = done.verdicts.iter().filter(|(_, verdict)| verdict.rule == Rule::Grace).count();
-        let graced = if graced > 0 { format!(", {graced} later") } else { String::new() };
-        return format!("{} {what}{graced}; nothing was changed", count(doomed as u64, "snapshot"));
+        let doomed = count(doomed as u64, "snapshot");
+        let later = done.verdicts.iter().filter(|(_, verdict)| verdict.rule == Rule::Grace).count();
+        let later = if later > 0 { format!(", {later} later") } else { String::new() };
+        return match &done.refused {
+            Some(_) => format!("{doomed} to go, but none would be removed{later}; nothing was changed"),
+            None => format!("{doomed} would be removed{later}; nothing was changed"),
+        };
     }
     let removed = format!("{} removed", count(done.removed, "snapshot"));
     match done.pruned {

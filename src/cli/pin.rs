@@ -1,14 +1,34 @@
 //! `lifeboat pin` and `lifeboat unpin`.
 
+use clap::Args;
 use jiff::Timestamp;
 
-use super::args::{self, Unpin};
 use super::{Done, SUCCESS, Session};
 use crate::error::{Error, Result};
 use crate::run::{self, Job, Pinned};
 use crate::schedule::{Pin, Wanted, Within};
 
-pub(super) fn pin(session: &Session<'_>, args: &args::Pin) -> Done {
+#[derive(Debug, Args)]
+pub(super) struct PinArgs {
+    /// A snapshot's id, a time, or latest
+    #[arg(value_name = "ID|TIME")]
+    snapshot: String,
+    /// Until this moment, such as 2026-12-31; left out: for good
+    #[arg(long, value_name = "TIME", conflicts_with = "duration")]
+    until: Option<String>,
+    /// For so long from now on, such as 30d, 6m (months) or 1y
+    #[arg(long = "for", value_name = "DURATION")]
+    duration: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UnpinArgs {
+    /// A snapshot's id, a time, or latest
+    #[arg(value_name = "ID|TIME")]
+    snapshot: String,
+}
+
+pub(super) fn pin(session: &Session<'_>, args: &PinArgs) -> Done {
     let job = session.repository_job()?;
     let wanted = Wanted::parse(&args.snapshot, Timestamp::now(), &job.zone)?;
     let held = match &args.until {
@@ -23,7 +43,7 @@ pub(super) fn pin(session: &Session<'_>, args: &args::Pin) -> Done {
     told(session, &job, &done, &how)
 }
 
-pub(super) fn unpin(session: &Session<'_>, args: &Unpin) -> Done {
+pub(super) fn unpin(session: &Session<'_>, args: &UnpinArgs) -> Done {
     let job = session.repository_job()?;
     let wanted = Wanted::parse(&args.snapshot, Timestamp::now(), &job.zone)?;
     let done = run::unpin(&job, &wanted, &session.quiet_cx())?;

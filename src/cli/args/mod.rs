@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 pub(super) use self::agent::{Agent, Notify, Request, Runs, Schedule};
 pub(super) use self::restore::{Drill, Restore};
+use super::pin::{PinArgs, UnpinArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 success, 1 failed, 2 usage or configuration, 3 incomplete (saved or restored, but something was missing),
@@ -62,9 +63,9 @@ pub(super) enum Command {
     /// Remove old snapshots by the retention rules
     Forget(Forget),
     /// Hold a snapshot back from every rule
-    Pin(Pin),
+    Pin(PinArgs),
     /// Let the rules decide on a snapshot again
-    Unpin(Unpin),
+    Unpin(UnpinArgs),
     /// Find damage in the repository
     Check(Check),
     /// Work by the schedule: the part of Lifeboat that stays
@@ -169,26 +170,6 @@ pub(super) struct Forget {
     /// future do not stop later rotations either
     #[arg(long)]
     pub(super) force: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Pin {
-    /// A snapshot's id, a time, or latest
-    #[arg(value_name = "ID|TIME")]
-    pub(super) snapshot: String,
-    /// Until this moment, such as 2026-12-31; left out: for good
-    #[arg(long, value_name = "TIME", conflicts_with = "duration")]
-    pub(super) until: Option<String>,
-    /// For so long from now on, such as 30d, 6m (months) or 1y
-    #[arg(long = "for", value_name = "DURATION")]
-    pub(super) duration: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Unpin {
-    /// A snapshot's id, a time, or latest
-    #[arg(value_name = "ID|TIME")]
-    pub(super) snapshot: String,
 }
 
 #[derive(Debug, Args)]

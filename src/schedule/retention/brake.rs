@@ -145,14 +145,14 @@ pub fn after_grace(
     grace: Duration,
     (now, zone): (Timestamp, &TimeZone),
 ) -> (Vec<Verdict>, BTreeMap<String, Timestamp>) {
-    let mut notes = BTreeMap::new();
+    let mut doomed = BTreeMap::new();
     let wait = |verdict: Verdict| {
         if grace.is_zero() || verdict.keep || verdict.rule == Rule::Superseded {
             return verdict;
         }
         // Noted in the future: by a clock that has gone back since.
         let since = noted.get(&verdict.id).copied().filter(|since| *since <= now).unwrap_or(now);
-        notes.insert(verdict.id.clone(), since);
+        doomed.insert(verdict.id.clone(), since);
         let end = since.checked_add(grace).unwrap_or(Timestamp::MAX);
         if end <= now {
             return verdict;
@@ -161,5 +161,5 @@ pub fn after_grace(
         Verdict { keep: true, rule: Rule::Grace, reason, until: Some(end), ..verdict }
     };
     let verdicts = verdicts.into_iter().map(wait).collect();
-    (verdicts, notes)
+    (verdicts, doomed)
 }

@@ -60,7 +60,7 @@ impl<'a> Judge<'a> {
             times,
             floor: BTreeSet::new(),
             within: policy.keep_within.zip(newest).map(|(within, newest)| within.before(newest, zone)),
-            recent: counted.iter().take(last).last().map(|one| one.time),
+            recent: counted.iter().take(last).next_back().map(|one| one.time),
         };
         judge.floor = judge.fill_up(&counted);
         judge

@@ -1,6 +1,5 @@
 //! Levels of a retention policy: for each, how many snapshots stay, and which one of a minute, an hour, a day is the one.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -277,13 +276,13 @@ fn winners_of(level: Level, times: &[Zoned], candidates: &[usize], reference: u8
     let mut best = BTreeMap::new();
     for &at in candidates {
         let time = &times[at];
-        // Never by more than the period of the finer level: else removing its winner could change who wins here.
-        let finer = level.from().map(|finer| finer.key(time));
-        let rank = (level.position(time).abs_diff(reference), Reverse(finer), at);
+        // There is one candidate in each period of the finer level, so that a later one is of a later period: what else there
+        // was in it has no say, and removing that changes nobody's place.
+        let rank = (level.position(time).abs_diff(reference), at);
         let entry = best.entry(level.key(time)).or_insert(rank);
         *entry = rank.min(*entry);
     }
-    let mut winners: Vec<usize> = best.into_values().map(|(_, _, at)| at).collect();
+    let mut winners: Vec<usize> = best.into_values().map(|(_, at)| at).collect();
     winners.sort_unstable();
     winners
 }

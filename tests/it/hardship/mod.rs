@@ -9,6 +9,7 @@ mod kill;
 mod limits;
 mod links;
 mod locks;
+mod pins;
 mod postgres;
 mod power;
 mod quiet;

@@ -39,7 +39,8 @@ fn repository() -> impl Strategy<Value = Vec<Candidate>> {
                 usize,
                 (i64, bool, bool, Option<String>, bool),
             )| {
-                let time = if future { NOW.as_second() + 5000 + number as i64 } else { time };
+                let time =
+                    if future { NOW.as_second() + 5000 + i64::try_from(number).unwrap() } else { time };
                 let tags: Vec<&str> = tag.iter().map(String::as_str).collect();
                 snapshot(&format!("{number:02}"), time, complete, if ours { "shop" } else { "blog" }, &tags)
             };
@@ -203,15 +204,13 @@ proptest! {
     #[test]
     fn reasons_have_an_order(all in repository(), policy in policy(), zone in zone()) {
         let full = decide(&all, &policy, "shop", NOW, &zone);
-        let without: [Box<dyn Fn(&Rule) -> bool>; 2] =
-            [Box::new(|rule| *rule == Rule::Last), Box::new(|rule| *rule == Rule::Within)];
         let fewer = [
             Retention { last: policy.last.map(|_| 1), ..policy.clone() },
             Retention { keep_within: policy.keep_within.map(|_| "1h".parse().unwrap()), ..policy.clone() },
         ];
-        for (named, policy) in without.iter().zip(&fewer) {
+        for (named, policy) in [Rule::Last, Rule::Within].into_iter().zip(&fewer) {
             let less = decide(&all, policy, "shop", NOW, &zone);
-            for (full, less) in full.iter().zip(&less).filter(|(full, _)| named(&full.rule)) {
+            for (full, less) in full.iter().zip(&less).filter(|(full, _)| full.rule == named) {
                 prop_assert!(less.rule >= full.rule, "{:?} became {:?}", full, less);
             }
         }
