@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::occasion::{Alert, Occasion, Streak};
-use super::spec::{NotifySpec, Word, kind_name};
-use crate::event::{RunState, printable};
+use super::spec::{NotifySpec, Word};
+use crate::event::{RunKind, RunState, printable};
 
 /// Paths that a letter names; the counts are exact.
 const NAMED: usize = 10;
@@ -166,7 +166,7 @@ impl Letter {
     ) -> Self {
         let at = if event == Word::Started { run.started } else { run.finished };
         let mut letter = Self::empty(spec, site, event, at.unwrap_or(now));
-        let kind = run.kind.map_or("run", kind_name);
+        let kind = run.kind.map_or("run", RunKind::name);
         let text = |text: &Option<String>| text.as_deref().map(plain);
         letter.kind = Some(kind.to_owned());
         letter.run = Some(plain(&run.run));

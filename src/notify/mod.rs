@@ -32,7 +32,7 @@ pub use outbox::{Listing, Outbox, Which, directory};
 pub use samples::{Sample, add_sample, samples};
 pub use spec::{
     AlertSpec, Channel, Encryption, Hidden, MailSpec, Means, Method, NotifySpec, PingSpec, Value,
-    WebhookSpec, Word, kind_name,
+    WebhookSpec, Word,
 };
 pub use template::check as check_template;
 pub use told::{Raised, Told, look, run_ended, run_started};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::spec::{Channel, Means, Word, kind_name};
+use super::spec::{Channel, Means, Word};
 use crate::event::{RunKind, RunState};
 
 /// One thing that is told once.
@@ -94,7 +94,7 @@ impl Occasion {
             // One or the other: a run has one end.
             Self::Ended { run, .. } | Self::Crashed { run, .. } => format!("ended {}", run.run),
             Self::Recovered { run, .. } => {
-                format!("recovered {} {}", run.kind.map_or("run", kind_name), run.run)
+                format!("recovered {} {}", run.kind.map_or("run", RunKind::name), run.run)
             }
             Self::Alert(alert) => format!("alert {} {} {}", alert.name.name(), alert.began, alert.at),
             Self::AlertOver(alert) => format!("over {} {}", alert.name.name(), alert.began),

@@ -221,15 +221,3 @@ impl NotifySpec {
         time.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
     }
 }
-
-/// The word for a kind of run, as the configuration and messages have it.
-pub const fn kind_name(kind: RunKind) -> &'static str {
-    match kind {
-        RunKind::Backup => "backup",
-        RunKind::Restore => "restore",
-        RunKind::Forget => "forget",
-        RunKind::Check => "check",
-        RunKind::Recover => "recover",
-        RunKind::Drill => "drill",
-    }
-}

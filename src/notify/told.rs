@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::occasion::{AlertName, Occasion, Streak};
 use super::outbox::{Outbox, directory};
-use super::spec::{NotifySpec, kind_name};
+use super::spec::NotifySpec;
 use super::watch::{Facts, watch};
 use crate::error::{Context, Result};
-use crate::event::{Outcome, RunState};
+use crate::event::{Outcome, RunKind, RunState};
 use crate::sys::fs::write_atomic;
 
 const FILE: &str = "told.json";
@@ -54,7 +54,7 @@ impl Told {
 
     /// What the end of a run gives to tell: the end itself, and the recovery if it is the first success after failures.
     pub fn run_ended(&self, run: &RunState, now: Timestamp) -> Vec<Occasion> {
-        let kind = run.kind.map_or("run", kind_name);
+        let kind = run.kind.map_or("run", RunKind::name);
         let before = self.failing.get(kind).copied();
         let counted = self.runs.contains(&run.run);
         let ended = |streak| match run.outcome {
@@ -87,7 +87,7 @@ impl Told {
             Occasion::Started(_) => {}
             Occasion::Ended { run, streak } | Occasion::Crashed { run, streak } => {
                 if let Some(streak) = streak {
-                    self.failing.insert(run.kind.map_or("run", kind_name).to_owned(), *streak);
+                    self.failing.insert(run.kind.map_or("run", RunKind::name).to_owned(), *streak);
                 }
                 if !self.runs.contains(&run.run) {
                     self.runs.push(run.run.clone());
@@ -96,7 +96,7 @@ impl Told {
                 self.runs.drain(..surplus);
             }
             Occasion::Recovered { run, .. } => {
-                self.failing.remove(run.kind.map_or("run", kind_name));
+                self.failing.remove(run.kind.map_or("run", RunKind::name));
             }
             Occasion::Alert(alert) => {
                 self.alerts.insert(alert.name, Raised { began: alert.began, told: alert.at });

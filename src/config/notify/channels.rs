@@ -8,7 +8,7 @@ use super::super::walk::{At, Table, optional};
 use super::{Header, Mail, On, Ping, Webhook};
 use crate::event::RunKind;
 use crate::notify::{
-    self, Encryption, Method, Word, check_template, check_url, is_address, is_header_name, is_header_value,
+    Encryption, Method, Word, check_template, check_url, is_address, is_header_name, is_header_value,
     is_this_machine,
 };
 
@@ -245,7 +245,7 @@ fn on(table: &Table<'_>, words: &[Word], usual: &[Word]) -> Option<On> {
 }
 
 fn runs(table: &Table<'_>, usual: &[RunKind]) -> Option<Vec<RunKind>> {
-    let choices = KINDS.map(|kind| (notify::kind_name(kind), kind));
+    let choices = KINDS.map(|kind| (kind.name(), kind));
     chosen(table, "runs", &choices, usual)
 }
 
