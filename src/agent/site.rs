@@ -36,6 +36,8 @@ pub(super) struct Site {
     /// Runs of this process that wait in the queue or are at work.
     at_hand: BTreeSet<String>,
     voice: Voice,
+    /// When it was last tried to put right what a run left that died.
+    recovered: Option<Timestamp>,
     /// What was complained of and when: it need not be said each minute.
     troubles: BTreeMap<String, Timestamp>,
     _claim: Claim,
@@ -58,6 +60,7 @@ impl Site {
             news: News::open(&state, &config.site.name, config.notify_spec(&entry.file)?, now)?,
             at_hand: BTreeSet::new(),
             voice: voice.clone(),
+            recovered: None,
             troubles: BTreeMap::new(),
             state,
             _claim: claim,
@@ -106,7 +109,7 @@ impl Site {
         let mut orders = Vec::new();
         self.look_at_tasks(now, &mut orders)?;
         self.look_at_requests(now, &mut orders)?;
-        self.look_for_leftovers(&mut orders)?;
+        self.look_for_leftovers(now, &mut orders)?;
         for order in &orders {
             self.at_hand.insert(order.run.clone());
         }
@@ -218,14 +221,18 @@ impl Site {
     }
 
     /// A run that died may have left the site in between: whoever finds it so puts it right, without waiting for the next run.
-    fn look_for_leftovers(&mut self, orders: &mut Vec<Order>) -> Result<()> {
-        if !self.at_hand.is_empty() || !orders.is_empty() || left_unfinished(&self.state)?.is_none() {
+    /// It goes before all that waits; one that fails is tried again each minute.
+    fn look_for_leftovers(&mut self, now: Timestamp, orders: &mut Vec<Order>) -> Result<()> {
+        let minute = SignedDuration::from_mins(1);
+        let just_tried = self.recovered.is_some_and(|last| now.duration_since(last).abs() < minute);
+        if just_tried || left_unfinished(&self.state)?.is_none() {
             return Ok(());
         }
         let newest = history::newest(&history::directory(&self.state), 5)?;
         if newest.iter().any(|past| past.standing == Standing::Running) {
             return Ok(());
         }
+        self.recovered = Some(now);
         self.complain("something was left unfinished by a run that died; putting it right");
         let (site, run) = (self.state.clone(), history::new_run("recover"));
         orders.push(Order { site, run, work: Work::Recover });

@@ -16,6 +16,14 @@ pub struct Claim {
     _file: Flock<File>,
 }
 
+/// Who has the lock file at `path`, in the words of `claim`; nobody if it is not locked.
+pub fn holder(path: &Path) -> Option<String> {
+    let mut file = File::open(path).ok()?;
+    let mut text = String::new();
+    (&mut file).take(200).read_to_string(&mut text).ok()?;
+    Flock::lock(file, FlockArg::LockSharedNonblock).err().map(|_| text.trim().to_owned())
+}
+
 /// Takes the lock file at `path`, or says who has it since when.
 pub fn claim(path: &Path, purpose: &str) -> Result<Claim> {
     if let Some(directory) = path.parent() {

@@ -171,3 +171,50 @@ fn without_any_good_configuration_it_does_not_start() {
     let ran = world.run(&["agent", "--sites", "/nonexistent"]).expect(2);
     assert!(ran.err.contains("schedule cannot be used"), "{}", ran.err);
 }
+
+/// Killed while it holds the site still: the agent gives it back in no time, though another run is next in the queue.
+#[test]
+fn a_site_that_a_killed_backup_held_still_is_given_back_by_the_agent() {
+    let world = scheduled("databases: []", "");
+    let held = world.path("held");
+    let hooks = format!(
+        "hooks:\n  quiesce: [{{command: [/bin/touch, {0}]}}]\n  resume: [{{command: [/bin/rm, -f, {0}]}}]\n  before-dump: [{{command: [/bin/sleep, \"20\"]}}]\n",
+        held.display()
+    );
+    let more = format!("quiesce: {{mode: full, limit: 60s}}\nschedule: \"*/30 * * * * *\"\n{hooks}");
+    world.configure("databases: []", None, &more);
+    let agent = Agent::start(&world, &[]);
+    wait_until(|| held.exists(), || agent.log());
+    std::thread::sleep(Duration::from_millis(500));
+    kill(Pid::from_raw(agent.runs()[0]), Signal::SIGKILL).unwrap();
+    let begun = Instant::now();
+    wait_until(|| !held.exists(), || agent.log());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}\n{}", begun.elapsed(), agent.log());
+    assert!(agent.log().contains("recover begins as"), "{}", agent.log());
+    // The agent itself, with its run: the next one gives it back.
+    wait_until(|| held.exists(), || agent.log());
+    std::thread::sleep(Duration::from_millis(500));
+    drop(agent);
+    assert!(held.exists());
+    let next = Agent::start(&world, &[]);
+    wait_until(|| !held.exists(), || next.log());
+}
+
+#[test]
+fn the_doctor_says_whether_anybody_follows_the_schedule() {
+    let world = scheduled("databases: []", "schedule: daily\n");
+    world.backup();
+    let ran = world.run(&["doctor"]).expect(0);
+    assert!(
+        ran.out.contains("! the agent: `schedule` is set, and no agent looks after this site"),
+        "{}",
+        ran.out
+    );
+    let agent = Agent::start(&world, &[]);
+    let ran = world.run(&["doctor"]).expect(0);
+    assert!(
+        ran.out.contains(&format!("✓ the agent: looks after this site: process {}", agent.pid())),
+        "{}",
+        ran.out
+    );
+}
