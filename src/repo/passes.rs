@@ -57,12 +57,19 @@ impl Repo {
         })
     }
 
-    /// The second pass: looks at every file, and reads those that are not what the first pass stored.
-    pub fn see(&self, ahead: &Ahead, mut files: Contents, cx: &Cx) -> Result<Seen> {
+    /// The second pass: looks at every file, and reads those that are not what the first pass stored. `read` is called as soon
+    /// as all are read, while the last of them are still on their way to the storage.
+    pub fn see(
+        &self,
+        ahead: &Ahead,
+        mut files: Contents,
+        read: impl FnOnce() + Send + 'static,
+        cx: &Cx,
+    ) -> Result<Seen> {
         self.guarded(cx, || {
             let some = ahead.rehearsal.stats.is_some_and(|stats| stats.files > 0);
             files.doubt_empty &= some || ahead.before.is_some();
-            let ledger = Arc::new(Ledger::new(cx));
+            let ledger = Arc::new(Ledger::new(cx).tell_when_read(Box::new(read)));
             let stored = self.store(files, Part::Files, &ahead.engine, Some(&ahead.rehearsal), &ledger)?;
             let Stored { file, expected, missed, vanished } = stored;
             let mut added = ahead.added.clone();
