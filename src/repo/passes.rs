@@ -11,6 +11,7 @@ use rustic_core::TreeId;
 use rustic_core::repofile::{Node, SnapshotSummary};
 
 use super::ledger::Ledger;
+use super::limits::TO_SAVE;
 use super::list::Snapshot;
 use super::snapshot::{Contents, Engine, Part, Stored, expect_all, has_all_trees, indexed};
 use super::{Repo, engine_error};
@@ -41,6 +42,8 @@ impl Repo {
     /// The first pass: stores the content of all files. What cannot be read, or changes meanwhile, is left to the second.
     pub fn save_ahead(&self, files: Contents, cx: &Cx) -> Result<Ahead> {
         self.guarded(cx, || {
+            // From the second pass on there are two of them.
+            self.fits(2 * TO_SAVE)?;
             let engine = self.ids()?;
             let before = self.parent_for(&files, &engine, cx)?;
             let ledger = Arc::new(Ledger::of_rehearsal(cx));
