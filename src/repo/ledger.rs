@@ -1,6 +1,6 @@
 //! What the sources of a snapshot really gave: the account that decides whether it may be committed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::Error;
 use crate::event::Cx;
@@ -16,8 +16,23 @@ pub(crate) struct Ledger {
     state: Mutex<State>,
 }
 
+/// Tells, when the last copy of it goes, that nobody reads a file any more.
+pub(crate) struct Reading(Mutex<Option<Told>>);
+
+type Told = Box<dyn FnOnce() + Send>;
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some(tell) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            tell();
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
+    /// There may be more files to read.
+    reading: Option<Arc<Reading>>,
     /// Entries other than directories that were offered.
     offered: u64,
     /// Offered, but then not readable to the end: the engine leaves them out.
@@ -47,6 +62,18 @@ impl Ledger {
     /// For a first pass: the second one tells what is missing.
     pub(crate) fn of_rehearsal(cx: &Cx) -> Self {
         Self { cx: cx.unheard(), rehearsal: true, state: Mutex::default() }
+    }
+
+    /// Calls this once all files came to their end, listed and read.
+    #[must_use]
+    pub(crate) fn tell_when_read(self, tell: Told) -> Self {
+        self.lock().reading = Some(Arc::new(Reading(Mutex::new(Some(tell)))));
+        self
+    }
+
+    /// To be kept as long as a file is read, or may be.
+    pub(crate) fn reading(&self) -> Option<Arc<Reading>> {
+        self.lock().reading.clone()
     }
 
     pub(crate) fn is_rehearsal(&self) -> bool {
@@ -87,7 +114,12 @@ impl Ledger {
 
     /// All sources said that they are at their end.
     pub(crate) fn ended(&self) {
-        self.lock().ended = true;
+        let mut state = self.lock();
+        state.ended = true;
+        let last = state.reading.take();
+        // What it tells is told without the lock.
+        drop(state);
+        drop(last);
     }
 
     pub(crate) fn settle(&self) -> Result<Settled, Error> {

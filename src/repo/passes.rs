@@ -11,6 +11,7 @@ use rustic_core::TreeId;
 use rustic_core::repofile::{Node, SnapshotSummary};
 
 use super::ledger::Ledger;
+use super::limits::TO_SAVE;
 use super::list::Snapshot;
 use super::snapshot::{Contents, Engine, Part, Stored, expect_all, has_all_trees, indexed};
 use super::{Repo, engine_error};
@@ -41,6 +42,8 @@ impl Repo {
     /// The first pass: stores the content of all files. What cannot be read, or changes meanwhile, is left to the second.
     pub fn save_ahead(&self, files: Contents, cx: &Cx) -> Result<Ahead> {
         self.guarded(cx, || {
+            // From the second pass on there are two of them.
+            self.fits(2 * TO_SAVE)?;
             let engine = self.ids()?;
             let before = self.parent_for(&files, &engine, cx)?;
             let ledger = Arc::new(Ledger::of_rehearsal(cx));
@@ -57,12 +60,19 @@ impl Repo {
         })
     }
 
-    /// The second pass: looks at every file, and reads those that are not what the first pass stored.
-    pub fn see(&self, ahead: &Ahead, mut files: Contents, cx: &Cx) -> Result<Seen> {
+    /// The second pass: looks at every file, and reads those that are not what the first pass stored. `read` is called as soon
+    /// as all are read, while the last of them are still on their way to the storage.
+    pub fn see(
+        &self,
+        ahead: &Ahead,
+        mut files: Contents,
+        read: impl FnOnce() + Send + 'static,
+        cx: &Cx,
+    ) -> Result<Seen> {
         self.guarded(cx, || {
             let some = ahead.rehearsal.stats.is_some_and(|stats| stats.files > 0);
             files.doubt_empty &= some || ahead.before.is_some();
-            let ledger = Arc::new(Ledger::new(cx));
+            let ledger = Arc::new(Ledger::new(cx).tell_when_read(Box::new(read)));
             let stored = self.store(files, Part::Files, &ahead.engine, Some(&ahead.rehearsal), &ledger)?;
             let Stored { file, expected, missed, vanished } = stored;
             let mut added = ahead.added.clone();

@@ -3,6 +3,7 @@
 use rustic_core::{LimitOption, PruneOptions};
 use serde::Serialize;
 
+use super::limits::TO_SAVE;
 use super::progress::Listening;
 use super::{Repo, engine_error};
 use crate::error::{Context, Result};
@@ -29,6 +30,7 @@ impl Repo {
     /// Unused packs are only marked, and deleted by a later prune: a reader that began before this one still finds them.
     pub fn prune(&self, cx: &Cx) -> Result<Pruned> {
         let _listening = Listening::start(cx);
+        self.fits(TO_SAVE)?;
         let engine = self.engine()?;
         let mut options = PruneOptions::default();
         options.max_repack = LimitOption::Percentage(MAX_REPACK_PERCENT);

@@ -9,6 +9,7 @@ use rustic_core::repofile::{BlobType, Node, NodeType};
 use rustic_core::{BlobId, DataId, IndexedFullStatus, Repository, TreeId};
 use sha2::{Digest, Sha256};
 
+use super::limits::TO_READ;
 use super::list::Snapshot;
 use super::manifest::{DUMPS, MANIFEST, Manifest, VIRTUAL};
 use super::{REPAIR, Repo, engine_error};
@@ -31,6 +32,7 @@ pub struct Reader {
 impl Repo {
     /// Reads the index; what it says is what the storage has now.
     pub fn reader(&self) -> Result<Reader> {
+        self.fits(TO_READ)?;
         let engine = self
             .reading_engine()?
             .to_indexed()

@@ -13,6 +13,7 @@ use rustic_core::{
 };
 
 use super::ledger::{Ledger, Settled};
+use super::limits::TO_SAVE;
 use super::list::{COMPLETE, INCOMPLETE, Snapshot};
 use super::manifest::{Manifest, VIRTUAL};
 use super::passes::Seen;
@@ -103,7 +104,7 @@ impl Repo {
 
     /// An engine that knows what is stored by now.
     pub(super) fn ids(&self) -> Result<Engine> {
-        self.fits(need)?;
+        self.fits(TO_SAVE)?;
         indexed(self.engine()?)
     }
 
@@ -180,11 +181,6 @@ impl Repo {
             whole
         }))
     }
-}
-
-/// Bytes of memory for a save, by those of the index.
-const fn need(index: u64) -> u64 {
-    (96 << 20) + 3 * index
 }
 
 pub(super) fn indexed(engine: Repository<OpenStatus>) -> Result<Engine> {

@@ -13,7 +13,7 @@ use nix::fcntl::OFlag;
 use rustic_core::repofile::{Metadata as NodeMeta, Node, NodeType};
 use rustic_core::{ErrorKind, ReadSource, ReadSourceEntry, ReadSourceOpen, RusticError, RusticResult};
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Reading};
 use super::manifest::{DUMPS, MANIFEST, Manifest, README, README_TEXT, VIRTUAL};
 use super::walk::{Found, Walk};
 use crate::dump::{DumpFile, Feed};
@@ -127,6 +127,7 @@ fn file_entry(ledger: Arc<Ledger>) -> impl FnMut(Found) -> Entry + Send {
             size: node.meta.size,
             inode: node.meta.inode,
             ledger: Arc::clone(&ledger),
+            reading: ledger.reading(),
         });
         Entry { path, node, open }
     }
@@ -134,7 +135,7 @@ fn file_entry(ledger: Arc<Ledger>) -> impl FnMut(Found) -> Entry + Send {
 
 /// How the engine gets at the content of an entry.
 pub(crate) enum Open {
-    File { path: PathBuf, size: u64, inode: u64, ledger: Arc<Ledger> },
+    File { path: PathBuf, size: u64, inode: u64, ledger: Arc<Ledger>, reading: Option<Arc<Reading>> },
     Memory(Vec<u8>),
 }
 
@@ -144,8 +145,10 @@ impl ReadSourceOpen for Open {
     fn open(self) -> RusticResult<Self::Reader> {
         match self {
             Self::Memory(data) => Ok(Box::new(Cursor::new(data))),
-            Self::File { path, size, inode, ledger } => match open_file(&path, inode) {
-                Ok(file) => Ok(Box::new(Exactly { file, left: size, path, ledger, failed: false })),
+            Self::File { path, size, inode, ledger, reading } => match open_file(&path, inode) {
+                Ok(file) => {
+                    Ok(Box::new(Exactly { file, left: size, path, ledger, failed: false, _reading: reading }))
+                }
                 Err(error) => {
                     if error.kind() == io::ErrorKind::NotFound {
                         ledger.vanished();
@@ -186,6 +189,7 @@ struct Exactly {
     path: PathBuf,
     ledger: Arc<Ledger>,
     failed: bool,
+    _reading: Option<Arc<Reading>>,
 }
 
 impl Read for Exactly {

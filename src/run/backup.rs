@@ -36,9 +36,9 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     let opened = open(&mut run, job, storage.as_ref(), Mode::Shared, cx)?;
     let online = moment::online(&mut run, job, request, &opened.repo, cx)?;
     let quiet = quiet::quiesce(&mut run, job, cx)?;
-    let dumps = run.step(Step::Dump, || quiet.while_held(cx, |cx| online.fix(request, cx)))?;
+    let dumps = run.step(Step::Dump, || quiet.while_held(cx, |cx| online.fix(request, &quiet, cx)))?;
     quiet::resume(&mut run, &quiet)?;
-    let begin_again = || quiet.once_more(cx, |cx| online.fix(request, cx));
+    let begin_again = || quiet.once_more(cx, |cx| online.fix(request, &quiet, cx));
     let snapshot = run.step(Step::Save, || save(job, request, &opened.repo, dumps, begin_again, cx))?;
     run.commit();
     run.step(Step::Verify, || verify(&opened.repo, &snapshot, &cx.shielded()))?;

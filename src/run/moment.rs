@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::databases::{begin_all, previous};
-use super::quiet::Mode;
+use super::quiet::{Mode, Quiet};
 use super::scope::Run;
 use super::{BackupRequest, Job};
 use crate::database;
@@ -62,7 +62,7 @@ pub(crate) fn online<'a>(
 impl Online<'_> {
     /// Fixes the moment: of the databases, and of the files if a first pass went ahead of it. The dumps themselves are read
     /// later, from what each database keeps of that moment.
-    pub(crate) fn fix(&self, request: &BackupRequest, cx: &Cx) -> Result<Dumps> {
+    pub(crate) fn fix(&self, request: &BackupRequest, quiet: &Quiet, cx: &Cx) -> Result<Dumps> {
         let former = |directory: &Path| {
             let known = self.former.borrow_mut().remove(directory);
             known.unwrap_or_else(|| previous(self.job, self.repo, directory, cx))
@@ -70,7 +70,10 @@ impl Online<'_> {
         let moment = Timestamp::now();
         let feeds = begin_all(self.job, &former, cx)?;
         cx.between(Step::Dump)?;
-        let see = |ahead| self.repo.see(ahead, files(self.job, request), cx);
+        let see = |ahead| {
+            let quiet = quiet.clone();
+            self.repo.see(ahead, files(self.job, request), move || quiet.give_back_early(), cx)
+        };
         let seen = self.ahead.as_ref().map(see).transpose()?;
         cx.between(Step::Dump)?;
         Ok(Dumps { moment, feeds, seen })

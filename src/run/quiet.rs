@@ -3,6 +3,7 @@
 //! The journal that a restore keeps announces it before a hook stops anything, so that `recover` gives back what a killed
 //! process held. Whoever gives back (the story, its unwinding, the guard of the limit, `recover`) does it by `recover::put_back`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,6 +55,8 @@ struct Shared {
     /// Deaf to a cancel: giving back is never cancelled.
     cx: Cx,
     held: Mutex<Option<Held>>,
+    /// It was given back before the limit, the last time.
+    in_time: AtomicBool,
 }
 
 /// The site is held still, or may be.
@@ -93,7 +96,7 @@ pub(crate) fn resume(run: &mut Run<'_>, quiet: &Quiet) -> Result<()> {
 impl Quiet {
     fn of(job: &Job, cx: &Cx) -> Self {
         let (job, cx) = (job.clone(), cx.shielded());
-        Self(Arc::new(Shared { job, cx, held: Mutex::default() }))
+        Self(Arc::new(Shared { job, cx, held: Mutex::default(), in_time: AtomicBool::new(false) }))
     }
 
     fn is_off(&self) -> bool {
@@ -149,12 +152,17 @@ impl Quiet {
         })
     }
 
-    /// Gives back, and fails if that had to be done before.
+    /// Gives back, and fails if the limit came first.
     fn resume(&self) -> Result<()> {
-        let mut held = self.0.held();
-        let in_time = held.as_ref().is_some_and(|held| !held.end.is_cancelled());
-        self.0.give_back(&mut held)?;
-        if in_time { Ok(()) } else { Err(self.overdue()) }
+        self.0.give_back(&mut self.0.held())?;
+        if self.0.in_time.load(Ordering::SeqCst) { Ok(()) } else { Err(self.overdue()) }
+    }
+
+    /// As soon as nothing needs the site to stand still any more. If that fails, `resume` tries again, and says so.
+    pub(crate) fn give_back_early(&self) {
+        if let Err(error) = self.give_back() {
+            self.0.cx.note(format!("{error}; trying again"));
+        }
     }
 
     /// Harmless where nothing is held.
@@ -186,6 +194,7 @@ impl Shared {
         recover::put_back(&self.job, &now.journal, &self.cx)?;
         self.cx.emit(What::GivenBack { seconds: now.since.elapsed().as_secs_f64() });
         self.cx.hurry(false);
+        self.in_time.store(!now.end.is_cancelled(), Ordering::SeqCst);
         *held = None;
         Ok(())
     }

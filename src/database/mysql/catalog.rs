@@ -53,6 +53,16 @@ pub(super) enum Store {
     Nothing,
 }
 
+impl Store {
+    /// What a query says first, so that it does not queue behind a writer who waits for the very lock that we hold.
+    pub(super) const fn urgent(self) -> &'static str {
+        match self {
+            Self::Plain => "HIGH_PRIORITY ",
+            _ => "",
+        }
+    }
+}
+
 impl Table {
     pub(super) fn store(&self) -> Store {
         Self::store_of(&self.engine)
@@ -78,7 +88,8 @@ impl Table {
     /// The statement that reads all rows, in the order of the key, each value exact.
     pub(super) fn select(&self, schema: &str) -> String {
         let columns: Vec<_> = self.columns.iter().map(Column::select).collect();
-        let mut sql = format!("SELECT {} FROM {}", columns.join(","), qualified(schema, &self.name));
+        let first = self.store().urgent();
+        let mut sql = format!("SELECT {first}{} FROM {}", columns.join(","), qualified(schema, &self.name));
         if self.versioned {
             sql.push_str(" FOR SYSTEM_TIME ALL");
         }

@@ -226,7 +226,8 @@ fn touch(link: &mut Link, schema: &str, tables: &[Table]) -> Sql<()> {
     // makes everybody else wait behind him.
     link.run("SAVEPOINT looked")?;
     for table in tables.iter().filter(|table| table.has_rows()) {
-        link.run(format!("SELECT 1 FROM {} LIMIT 1", qualified(schema, &table.name)))?;
+        let first = table.store().urgent();
+        link.run(format!("SELECT {first}1 FROM {} LIMIT 1", qualified(schema, &table.name)))?;
     }
     link.run("ROLLBACK TO SAVEPOINT looked")
 }

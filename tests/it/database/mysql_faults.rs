@@ -227,6 +227,35 @@ fn tables_without_snapshots_are_locked_or_marked() {
     assert!(marked(&shelf) && heard.all().iter().any(|event| event.contains("Warning")), "{:?}", heard.all());
 }
 
+/// A writer that waits for a lock lets no reader of such a table pass, and waits for us: who reads would wait for himself.
+#[test]
+fn who_waits_to_write_to_a_locked_table_does_not_hold_up_its_dump() {
+    let server = shop();
+    server.sql("shop", "CREATE TABLE m (a INT) ENGINE=MyISAM; INSERT INTO m VALUES (1),(1)");
+    let database = engine(server.spec("shop"));
+    let feed = database.begin(&no_previous, &Cx::silent()).expect("begin");
+    let begun = std::time::Instant::now();
+    let rows = std::thread::scope(|scope| {
+        // Its lock goes with it, so that the writer does not wait for ever if this fails.
+        let mut feed = feed;
+        let writer = scope.spawn(|| server.sql("shop", "UPDATE m SET a=2"));
+        while !server.sql("", "SHOW FULL PROCESSLIST").contains("Waiting for table") {
+            assert!(begun.elapsed().as_secs() < 20, "the writer does not wait");
+        }
+        let mut rows = Vec::new();
+        while let Some(file) = feed.next(&Cx::silent()).expect("next") {
+            if file.path.starts_with("data/m") {
+                rows.extend(file.data);
+            }
+        }
+        writer.join().expect("join");
+        rows
+    });
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    assert_eq!(String::from_utf8_lossy(&rows), "1\n1\n");
+    assert_eq!(server.sql("shop", "SELECT DISTINCT a FROM m"), "2\n");
+}
+
 #[test]
 fn nothing_is_locked_that_has_snapshots() {
     let server = shop();

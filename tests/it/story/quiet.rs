@@ -16,7 +16,7 @@ const WRITER: &str = "cd HOME; n=0
 while [ ! -e stop ]; do
   exec 9> lock; flock 9
   if [ ! -e held ]; then
-    n=$((n+1)); printf %08d $n 1<> site/a/counter; printf %08d $n 1<> site/z/counter
+    n=$((n+1)); for at in a z; do printf %08d $n > new; mv new site/$at/counter; done
     CLIENT -e \"UPDATE counter SET n=$n\" shop
   fi
   flock -u 9; sleep 0.005
