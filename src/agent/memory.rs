@@ -23,6 +23,9 @@ pub(super) struct Memory {
     /// The run for requests that was decided on and has not come to its end.
     #[serde(default)]
     pub(super) requested: Option<String>,
+    /// The configuration that was accepted last, by its own name.
+    #[serde(default)]
+    pub(super) config_file: Option<PathBuf>,
 }
 
 impl Memory {

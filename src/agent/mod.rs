@@ -100,7 +100,15 @@ struct Stop {
 
 impl<'a> Agent<'a> {
     fn begin(settings: &'a Settings, voice: Voice) -> Result<Self> {
-        let roster = roster::read(&settings.config, &settings.sites)?;
+        let mut roster = roster::read(&settings.config, &settings.sites)?;
+        // One site's mistakes are no reason to leave it or the others without backups.
+        for (file, text) in &roster.bad {
+            voice.complain(None, format!("{}: {text}", file.display()));
+            if let Some(entry) = roster::as_accepted(file, &roster.good) {
+                voice.complain(None, format!("{}: going on as it was accepted before", file.display()));
+                roster.good.push(entry);
+            }
+        }
         if roster.good.is_empty() {
             return Err(roster.refusal());
         }
@@ -121,10 +129,6 @@ impl<'a> Agent<'a> {
             looks,
             stopping: None,
         };
-        // One site's mistakes are no reason to leave the others without backups.
-        for (file, text) in &roster.bad {
-            agent.voice.complain(None, format!("{}: {text}", file.display()));
-        }
         let now = Timestamp::now();
         let mut refused = None;
         for entry in &roster.good {

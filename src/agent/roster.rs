@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::memory::Memory;
 use crate::config::{self, Config};
 use crate::error::{Context, Error, Result};
 
@@ -62,6 +63,23 @@ impl Roster {
             self.bad.iter().map(|(file, text)| format!("{}: {text}", file.display())).collect();
         Error::usage(texts.join("\n"))
     }
+}
+
+/// The configuration of a site as it was accepted, in the directory of what is remembered of it.
+pub(super) fn accepted(state: &Path) -> PathBuf {
+    state.join("agent.yaml")
+}
+
+/// What a configuration was when it was last accepted: for an agent that starts when somebody has just spoiled it. It is looked for
+/// where the other sites are remembered, and in the usual place.
+pub(super) fn as_accepted(file: &Path, good: &[Entry]) -> Option<Entry> {
+    let others = good.iter().filter_map(|entry| entry.state().parent().map(Path::to_owned));
+    others.chain([PathBuf::from(config::STATE)]).find_map(|place| {
+        let mut states = std::fs::read_dir(place).ok()?.flatten().map(|entry| entry.path());
+        let state = states.find(|state| Memory::recall(state).0.config_file.as_deref() == Some(file))?;
+        let (config, text) = config::load_with_text(&accepted(&state)).ok()?;
+        Some(Entry { file: file.to_owned(), config, text })
+    })
 }
 
 fn listed(sites: &Path) -> Result<Vec<PathBuf>> {

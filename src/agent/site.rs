@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::memory::Memory;
 use super::news::{Delivery, News};
 use super::order::{Order, Work};
-use super::roster::Entry;
+use super::roster::{Entry, accepted};
 use super::spool::Spool;
 use super::voice::Voice;
 use super::worker::End;
@@ -70,6 +70,8 @@ impl Site {
         }
         site.keep_config(&entry.text)?;
         site.forget_former_tasks();
+        site.memory.config_file = Some(entry.file.clone());
+        site.keep(now);
         Ok(site)
     }
 
@@ -80,8 +82,10 @@ impl Site {
         self.news.reload(config.notify_spec(&entry.file)?, now);
         self.keep_config(&entry.text)?;
         self.config_file.clone_from(&entry.file);
+        self.memory.config_file = Some(entry.file.clone());
         (self.tasks, self.zone, self.spool) = (tasks, zone, spool);
         self.forget_former_tasks();
+        self.keep(now);
         Ok(())
     }
 
@@ -92,12 +96,12 @@ impl Site {
 
     /// Runs read what was accepted, and not what somebody is just editing.
     fn keep_config(&self, text: &[u8]) -> Result<()> {
-        write_atomic(&self.accepted(), text, 0o600)
+        write_atomic(&accepted(&self.state), text, 0o600)
     }
 
     /// The configuration as it was accepted.
     pub(super) fn accepted(&self) -> PathBuf {
-        self.state.join("agent.yaml")
+        accepted(&self.state)
     }
 
     pub(super) fn spools(&self) -> &[PathBuf] {

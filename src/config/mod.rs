@@ -32,6 +32,7 @@ pub use limits::Limits;
 pub use notify::Notify;
 pub use problem::{Problem, Problems};
 pub use quiesce::Quiesce;
+pub use read::STATE;
 pub use retention::Retention;
 pub use schedule::{CheckTask, DrillTask, OnRequest, Schedule, When};
 pub use secret::SecretRef;

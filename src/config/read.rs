@@ -11,7 +11,8 @@ use super::shape::{Config, Mount, Repository, Restore, Site, SiteKind, Storage};
 use super::walk::{At, kind, optional};
 use super::{duration, hooks, host, limits, notify, quiesce, retention, schedule};
 
-const STATE: &str = "/var/lib/lifeboat";
+/// Where sites are remembered if nothing else is said.
+pub const STATE: &str = "/var/lib/lifeboat";
 const KEYS: [&str; 13] = [
     "site",
     "databases",

@@ -172,6 +172,30 @@ fn without_any_good_configuration_it_does_not_start() {
     assert!(ran.err.contains("schedule cannot be used"), "{}", ran.err);
 }
 
+/// Spoiled while no agent was there to refuse it: the next one goes on as it was accepted.
+#[test]
+fn a_configuration_that_was_spoiled_before_the_start_is_told_and_the_accepted_one_followed() {
+    let (good, other) = (scheduled("databases: []", "schedule: daily\n"), scheduled("databases: []", ""));
+    let sites = good.path("conf.d");
+    std::fs::create_dir(&sites).unwrap();
+    let text = std::fs::read_to_string(other.path("lifeboat.yaml")).unwrap();
+    // Both are remembered in one place, as usual.
+    let state = |world: &World| world.path("state").display().to_string();
+    let text = text.replace("name: demo", "name: other").replace(&state(&other), &state(&good));
+    let text = text + "schedule: \"*/2 * * * * *\"\n";
+    std::fs::write(other.path("lifeboat.yaml"), &text).unwrap();
+    other.init();
+    let file = sites.join("other.yaml");
+    std::fs::write(&file, &text).unwrap();
+    drop(Agent::start(&good, &[]));
+    std::fs::write(&file, text.replace("*/2", "often")).unwrap();
+    let agent = Agent::start(&good, &[]);
+    assert!(agent.log().contains("going on as it was accepted before"), "{}", agent.log());
+    let ended =
+        || agent.log().lines().any(|line| line.starts_with("other: ") && line.ends_with("ended: success"));
+    wait_until(ended, || agent.log());
+}
+
 /// Killed while it holds the site still: the agent gives it back in no time, though another run is next in the queue.
 #[test]
 fn a_site_that_a_killed_backup_held_still_is_given_back_by_the_agent() {
