@@ -29,7 +29,7 @@ fn each_minute_for_ten_minutes_though_it_is_killed_twice() {
     let begun = Timestamp::now();
     let end = Instant::now() + Duration::from_mins(10);
     let mut agent = Agent::start(&world, &[]);
-    let mut killed = 0;
+    let (mut killed, mut idle) = (0, false);
     while Instant::now() < end {
         server.sql("shop", "INSERT INTO orders (at) VALUES (NOW(6))");
         let left = end - Instant::now();
@@ -37,7 +37,9 @@ fn each_minute_for_ten_minutes_though_it_is_killed_twice() {
         // In the third minute the agent alone, in the sixth with its run: both in the middle of one.
         let due =
             (killed == 0 && left < Duration::from_mins(7)) || (killed == 1 && left < Duration::from_mins(4));
-        if due && !at_work.is_empty() {
+        let just_begun = idle && !at_work.is_empty();
+        idle = at_work.is_empty();
+        if due && just_begun {
             std::thread::sleep(Duration::from_secs(1));
             agent.signal(Signal::SIGKILL);
             if killed == 1 {
