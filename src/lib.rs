@@ -20,5 +20,6 @@ pub mod dump;
 pub mod error;
 pub mod event;
 pub mod history;
+pub mod metrics;
 pub mod schedule;
 pub mod sys;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Context, Result};
 use crate::event::{Outcome, RunKind, RunState};
 use crate::history::{self, Past, Standing};
+use crate::metrics::{Site, Totals};
 use crate::notify::{self, Facts, NotifySpec, Outbox, Report, Sample};
 use crate::run::last_passed;
 use crate::sys::fs::write_atomic;
@@ -17,7 +18,7 @@ use crate::sys::fs::write_atomic;
 const FILE: &str = "news.json";
 
 /// What must not be told twice, and what alerts are judged by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Memory {
     first_seen: Timestamp,
     /// The end of the newest complete backup.
@@ -26,6 +27,12 @@ struct Memory {
     told: BTreeSet<String>,
     /// Runs whose beginning was told.
     begun: BTreeSet<String>,
+    /// All runs that are in `told`, each counted once, with it.
+    #[serde(default)]
+    totals: Totals,
+    /// Of the storage.
+    #[serde(default)]
+    space: Option<(u64, u64)>,
 }
 
 pub(super) struct News {
@@ -52,16 +59,12 @@ impl Delivery {
 
 impl News {
     pub(super) fn open(state: &Path, site: &str, spec: NotifySpec, now: Timestamp) -> Result<Self> {
-        let memory = match fs::read(state.join(FILE)) {
-            Ok(text) => serde_json::from_slice(&text).ok(),
-            Err(_) => None,
-        };
         let news = Self {
             state: state.to_owned(),
             site: site.to_owned(),
             spec,
             // What ended before there was anybody to tell it is not told now.
-            memory: memory.map_or_else(|| Memory::new(state, now), Ok)?,
+            memory: Memory::recall(state, now)?,
             deliver_at: Some(now),
             watched: None,
         };
@@ -112,9 +115,7 @@ impl News {
     }
 
     fn learn(&mut self, run: &RunState) -> Result<()> {
-        if run.kind == Some(RunKind::Backup) && run.outcome == Some(Outcome::Success) {
-            self.memory.last_success = self.memory.last_success.max(run.finished);
-        }
+        self.memory.learn(run);
         if let Some(((free, total), at)) = run.space.zip(run.started) {
             notify::add_sample(&self.state, Sample { at, free, total })?;
         }
@@ -170,20 +171,51 @@ impl News {
 }
 
 impl Memory {
-    fn new(state: &Path, now: Timestamp) -> Result<Self> {
+    /// What was written down; else what the history knows.
+    fn recall(state: &Path, now: Timestamp) -> Result<Self> {
+        let text = fs::read(state.join(FILE)).unwrap_or_default();
+        serde_json::from_slice(&text).map_or_else(|_| Self::of_history(state, now), Ok)
+    }
+
+    fn of_history(state: &Path, now: Timestamp) -> Result<Self> {
         let directory = history::directory(state);
-        let names = history::names(&directory)?;
-        let mut memory =
-            Self { first_seen: now, last_success: None, told: BTreeSet::new(), begun: BTreeSet::new() };
-        for run in names {
+        let mut memory = Self {
+            first_seen: now,
+            last_success: None,
+            told: BTreeSet::new(),
+            begun: BTreeSet::new(),
+            totals: Totals::default(),
+            space: None,
+        };
+        for run in history::names(&directory)?.into_iter().rev() {
             let Some(past) = history::read(&directory, &run)? else { continue };
             if past.standing != Standing::Running {
-                if past.state.kind == Some(RunKind::Backup) && past.state.outcome == Some(Outcome::Success) {
-                    memory.last_success = memory.last_success.max(past.state.finished);
-                }
+                memory.learn(&past.state);
                 memory.told.insert(run);
             }
         }
         Ok(memory)
     }
+
+    fn learn(&mut self, run: &RunState) {
+        if run.kind == Some(RunKind::Backup) && run.outcome == Some(Outcome::Success) {
+            self.last_success = self.last_success.max(run.finished);
+        }
+        self.totals.count(run);
+        self.space = run.space.or(self.space);
+    }
+}
+
+/// What there is to say of a site in numbers, from what is on the disk.
+pub(super) fn numbers(state: &Path, name: &str, now: Timestamp) -> Result<Site> {
+    let memory = Memory::recall(state, now)?;
+    Ok(Site {
+        name: name.to_owned(),
+        totals: memory.totals,
+        last_success: memory.last_success,
+        last_proven: last_passed(state)?,
+        space: memory.space,
+        notifications_waiting: Outbox::open(state)?.list()?.waiting.len() as u64,
+        ..Site::default()
+    })
 }

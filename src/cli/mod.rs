@@ -13,6 +13,7 @@ mod dump;
 mod init;
 mod key;
 mod maintain;
+mod metrics;
 mod notify;
 mod output;
 mod pin;
@@ -110,6 +111,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Agent(args) => agent::agent(session, args),
         Command::Schedule(args) => schedule::schedule(session, args),
         Command::Runs(args) => runs::runs(session, args),
+        Command::Metrics(args) => metrics::metrics(session, args),
         Command::Request(args) => request::request(session, args),
         Command::Ls(args) => browse::ls(session, args),
         Command::Dump(args) => dump::dump(session, args),

@@ -6,7 +6,7 @@ mod state;
 
 pub use cx::{Cancel, Cx, Fault, FaultKind, Pace, Sink};
 pub use printable::{printable, printable_lines};
-pub use state::{RunState, StepState};
+pub use state::{RunState, Saved, StepState};
 
 use std::path::PathBuf;
 
@@ -256,6 +256,8 @@ pub enum What {
         free: u64,
         total: u64,
     },
+    /// A backup has its snapshot, with so much in it.
+    Saved(Saved),
     /// A backup that holds the site still enters this phase.
     PhaseBegun {
         phase: Phase,

@@ -39,10 +39,37 @@ pub struct RunState {
     /// How long a backup held the site still, in all; nothing if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_seconds: Option<f64>,
+    /// Of a backup that has its snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<Saved>,
     pub outcome: Option<Outcome>,
     pub snapshot: Option<String>,
     pub error: Option<String>,
     pub remedy: Option<String>,
+}
+
+/// What a snapshot holds, and what of it is new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    pub files: u64,
+    pub files_new: u64,
+    pub files_changed: u64,
+    pub bytes: u64,
+    /// New data before compression.
+    pub bytes_added: u64,
+    /// What the repository grew by.
+    pub bytes_stored: u64,
+}
+
+impl Saved {
+    pub fn add(&mut self, more: &Self) {
+        self.files += more.files;
+        self.files_new += more.files_new;
+        self.files_changed += more.files_changed;
+        self.bytes += more.bytes;
+        self.bytes_added += more.bytes_added;
+        self.bytes_stored += more.bytes_stored;
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,6 +142,7 @@ impl RunState {
                 self.scratch = Some(Scratch { files: files.clone(), databases: databases.clone() });
             }
             What::Space { free, total } => self.space = Some((*free, *total)),
+            What::Saved(saved) => self.saved = Some(*saved),
             What::PhaseBegun { phase } => self.phase = Some(*phase),
             What::GivenBack { seconds } => {
                 self.held_seconds = Some(self.held_seconds.unwrap_or_default() + seconds);

@@ -6,7 +6,7 @@ use super::moment::{self, Dumps};
 use super::scope::Run;
 use super::{Job, claim_site, limits, open, quiet, recover, rotation};
 use crate::error::{Error, Kind, Result};
-use crate::event::{Cx, Step};
+use crate::event::{Cx, Saved, Step, What};
 use crate::repo::{Contents, Mode, Repo, Snapshot};
 
 /// How often a backup begins in all.
@@ -41,12 +41,25 @@ pub fn backup(job: &Job, request: &BackupRequest, cx: &Cx) -> Result<Snapshot> {
     let begin_again = || quiet.once_more(cx, |cx| online.fix(request, &quiet, cx));
     let snapshot = run.step(Step::Save, || save(job, request, &opened.repo, dumps, begin_again, cx))?;
     run.commit();
+    cx.emit(What::Saved(saved(&snapshot)));
     run.step(Step::Verify, || verify(&opened.repo, &snapshot, &cx.shielded()))?;
     if !request.no_rotation {
         run.attempt(Step::Rotate, || rotation::rotate(&opened, job, &snapshot, cx));
     }
 
     Ok(snapshot)
+}
+
+fn saved(snapshot: &Snapshot) -> Saved {
+    let stats = snapshot.stats.unwrap_or_default();
+    Saved {
+        files: stats.files,
+        files_new: stats.files_new,
+        files_changed: stats.files_changed,
+        bytes: stats.bytes,
+        bytes_added: stats.bytes_added,
+        bytes_stored: stats.bytes_stored,
+    }
 }
 
 fn save(

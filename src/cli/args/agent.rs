@@ -37,6 +37,13 @@ pub(in crate::cli) struct Runs {
 }
 
 #[derive(Debug, Args)]
+pub(in crate::cli) struct Metrics {
+    /// Into this file instead, in one step: for the textfile collector of the node exporter
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(in crate::cli) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(in crate::cli) struct Request {
     /// What changed
     pub(in crate::cli) reason: Option<String>,

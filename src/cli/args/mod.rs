@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-pub(super) use self::agent::{Agent, Notify, Request, Runs, Schedule};
+pub(super) use self::agent::{Agent, Metrics, Notify, Request, Runs, Schedule};
 pub(super) use self::restore::{Drill, Restore};
 use super::pin::{PinArgs, UnpinArgs};
 
@@ -31,7 +31,7 @@ pub(super) struct Global {
     #[arg(short, long, global = true, value_name = "FILE", default_value = "/etc/lifeboat/lifeboat.yaml", value_hint = ValueHint::FilePath)]
     pub(super) config: PathBuf,
     /// Print one JSON document on stdout, also for errors, and progress as JSON lines on stderr. What is raw by nature stays
-    /// raw: `dump`, `completions`, `man`, `config schema`, `config example`, `--help`
+    /// raw: `dump`, `metrics`, `completions`, `man`, `config schema`, `config example`, `--help`
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// Say nothing but results and problems
@@ -76,6 +76,8 @@ pub(super) enum Command {
     Runs(Runs),
     /// Ask the agent for a backup soon, because something changed
     Request(Request),
+    /// Print the site in numbers, in the text format of Prometheus
+    Metrics(Metrics),
     /// List what a snapshot holds
     Ls(Ls),
     /// Write a file of a snapshot to stdout, or its database as SQL

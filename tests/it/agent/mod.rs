@@ -2,6 +2,7 @@
 
 mod history;
 mod life;
+mod metrics;
 mod news;
 mod ontime;
 mod requests;
