@@ -221,7 +221,7 @@ impl Site {
         let inside = "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'lifeboat%'";
         all.extend(self.server.sql("", inside).lines().map(ToOwned::to_owned));
         // These are history, not remains.
-        let history = ["/undo.json", "/former.json", "/pace.json"];
+        let history = ["/undo.json", "/former.json", "/pace.json", "/runs"];
         all.retain(|name| !history.iter().any(|end| name.ends_with(end)));
         all.sort();
         all
