@@ -23,6 +23,9 @@ pub(super) struct Memory {
     /// The run for requests that was decided on and has not come to its end.
     #[serde(default)]
     pub(super) requested: Option<String>,
+    /// The run that the agent asked to unwind on its own way out.
+    #[serde(default)]
+    pub(super) interrupted: Option<String>,
 }
 
 impl Memory {
