@@ -176,7 +176,11 @@ fn open(directory: &Path, run: &str) -> Result<Option<File>> {
         return Ok(None);
     }
     let place = place(directory, run);
-    match OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(&place) {
+    match OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK)
+        .open(&place)
+    {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("open {}", place.display())),

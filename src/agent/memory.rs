@@ -26,6 +26,9 @@ pub(super) struct Memory {
     /// The configuration that was accepted last, by its own name.
     #[serde(default)]
     pub(super) config_file: Option<PathBuf>,
+    /// The run that the agent asked to unwind on its own way out.
+    #[serde(default)]
+    pub(super) interrupted: Option<String>,
 }
 
 impl Memory {

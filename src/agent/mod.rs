@@ -9,12 +9,15 @@ mod lookout;
 mod memory;
 mod news;
 mod order;
+mod reload;
 mod roster;
 mod site;
 pub mod spool;
+mod stop;
 mod systemd;
 mod ticks;
 mod voice;
+mod waits;
 mod worker;
 
 use std::path::PathBuf;
@@ -26,13 +29,16 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use self::clock::Clock;
+use self::lookout::Lookout;
 use self::order::{Order, Queue};
+use self::roster::Entry;
 use self::site::Site;
+use self::stop::{Stop, UNWIND};
 pub use self::voice::{Voice, Word};
-use self::worker::{Report, Worker};
+use self::worker::{Lane, Report};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
-use crate::event::{RunState, What};
+use crate::event::What;
 use crate::metrics;
 
 /// What the agent is told on its command line.
@@ -44,9 +50,6 @@ pub struct Settings {
     /// How long a run may go on after the agent was asked to stop.
     pub drain: Duration,
 }
-
-/// A run that was cancelled has this long to unwind before the agent goes without it.
-const UNWIND: Duration = Duration::from_mins(1);
 
 /// Longer than this nobody sleeps: the clock may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_mins(10);
@@ -94,25 +97,19 @@ struct Agent<'a> {
     settings: &'a Settings,
     voice: Voice,
     sites: Vec<Site>,
+    /// Those that could not be taken on, and are tried again: a lock may be let go of, a disk may come.
+    refused: Vec<Entry>,
     queue: Queue,
-    worker: Worker,
-    at_work: Option<Order>,
-    /// The fold of the run at work.
-    state: RunState,
+    runs: Lane,
+    /// A site that stands still does not wait for the run of another one.
+    rescue: Lane,
     clock: Clock,
     report: UnboundedSender<Report>,
     reports: UnboundedReceiver<Report>,
     /// Something came into a spool.
-    look: UnboundedSender<()>,
     looks: UnboundedReceiver<()>,
+    lookout: Lookout,
     stopping: Option<Stop>,
-}
-
-/// The way out.
-struct Stop {
-    /// When the run at work is cancelled.
-    cancel_at: Instant,
-    cancelled: bool,
 }
 
 impl<'a> Agent<'a> {
@@ -135,24 +132,25 @@ impl<'a> Agent<'a> {
             settings,
             voice,
             sites: Vec::new(),
+            refused: Vec::new(),
             queue: Queue::default(),
-            worker: Worker::start(reports.clone())?,
+            runs: Lane::start(reports.clone())?,
+            rescue: Lane::start(reports.clone())?,
             report: reports,
-            at_work: None,
-            state: RunState::default(),
             clock: Clock::new(),
             reports: incoming,
-            look,
             looks,
+            lookout: Lookout::start(look)?,
             stopping: None,
         };
         let now = Timestamp::now();
         let mut refused = None;
-        for entry in &roster.good {
-            match Site::open(entry, &agent.voice, now) {
+        for entry in roster.good {
+            match Site::open(&entry, &agent.voice, now) {
                 Ok(site) => agent.sites.push(site),
                 Err(error) => {
                     agent.voice.complain(Some(&entry.config.site.name), error.to_string());
+                    agent.refused.push(entry);
                     refused = Some(error);
                 }
             }
@@ -167,7 +165,7 @@ impl<'a> Agent<'a> {
     async fn work(mut self, mut signals: UnboundedReceiver<Signal>) -> Result<()> {
         let (beat, mut beats) = unbounded_channel();
         let _ticks = ticks::start(beat).await?;
-        self.watch_spools()?;
+        self.watch_spools();
         let heartbeat = systemd::heartbeat();
         systemd::ready(&self.status());
         self.voice.say(None, format!("ready: {}", self.status()));
@@ -186,7 +184,7 @@ impl<'a> Agent<'a> {
             let wake = self.wake_at(heartbeat);
             look = true;
             tokio::select! {
-                Some(()) = beats.recv() => {}
+                Some(()) = beats.recv() => self.try_refused(Timestamp::now()),
                 Some(()) = self.looks.recv() => {}
                 () = sleep_until(wake) => {}
                 Some(report) = self.reports.recv() => look = self.heard(report),
@@ -194,7 +192,7 @@ impl<'a> Agent<'a> {
                     Signal::SIGHUP => self.reload(),
                     _ if self.stopping.is_some() => {
                         // Whoever asks twice does not want to wait; the run at work unwinds by itself.
-                        self.worker.cancel()?;
+                        self.cancel();
                         return Err(Error::new(Kind::Cancelled, "stopped at once, by a second signal"));
                     }
                     _ => self.begin_to_stop(),
@@ -213,10 +211,7 @@ impl<'a> Agent<'a> {
             return;
         }
         for site in &mut self.sites {
-            match site.look(now) {
-                Ok(orders) => orders.into_iter().for_each(|order| self.queue.add(order)),
-                Err(error) => site.complain_sometimes(format!("cannot be looked after: {error}"), now),
-            }
+            site.look(now).into_iter().for_each(|order| self.queue.add(order));
         }
     }
 
@@ -237,17 +232,31 @@ impl<'a> Agent<'a> {
     }
 
     fn give_work(&mut self) {
-        while self.at_work.is_none() && self.stopping.is_none() {
-            let Some(order) = self.queue.next() else { return };
-            let Some(site) = self.sites.iter_mut().find(|site| site.state == order.site) else { continue };
+        if self.stopping.is_some() {
+            return;
+        }
+        Self::give(&mut self.rescue, &self.runs, &mut self.queue, &mut self.sites, Order::is_rescue);
+        Self::give(&mut self.runs, &self.rescue, &mut self.queue, &mut self.sites, |order| {
+            !order.is_rescue()
+        });
+    }
+
+    /// What fits into a lane, and is not of a site that the other one works for.
+    fn give(lane: &mut Lane, other: &Lane, queue: &mut Queue, sites: &mut [Site], fits: fn(&Order) -> bool) {
+        while lane.at_work().is_none() {
+            let Some(order) = queue.next(|order| fits(order) && !other.works_for(&order.site)) else {
+                return;
+            };
+            let Some(site) = sites.iter_mut().find(|site| site.state == order.site) else { continue };
+            let now = Timestamp::now();
+            if site.must_wait(&order, now) {
+                site.put_back(&order);
+                continue;
+            }
             let arguments = order.arguments(&site.accepted());
-            let begun = site.starting(&order, Timestamp::now());
-            match begun.and_then(|()| self.worker.give(order.clone(), arguments)) {
-                Ok(()) => {
-                    self.state = RunState::default();
-                    systemd::status(&format!("{} of {}", order.work.word(), site.name));
-                    self.at_work = Some(order);
-                }
+            site.starting(&order, now);
+            match lane.give(order.clone(), arguments) {
+                Ok(()) => systemd::status(&format!("{} of {}", order.work.word(), site.name)),
                 // It stays pending, and is looked at again.
                 Err(error) => {
                     site.put_back(&order);
@@ -260,10 +269,7 @@ impl<'a> Agent<'a> {
     /// Whether it is worth a look at the sites.
     fn heard(&mut self, report: Report) -> bool {
         match report {
-            Report::Event(event) => {
-                self.state.apply(&event);
-                return matches!(event.what, What::RunStarted { .. });
-            }
+            Report::Event(event) => return matches!(event.what, What::RunStarted { .. }),
             Report::Told { site, sent } => {
                 let Some(site) = self.sites.iter_mut().find(|known| known.state == site) else {
                     return false;
@@ -275,7 +281,8 @@ impl<'a> Agent<'a> {
                 }
             }
             Report::Ended { order, end } => {
-                self.at_work = None;
+                self.runs.ended(&order);
+                self.rescue.ended(&order);
                 let stopping = self.stopping.is_some();
                 if let Some(site) = self.sites.iter_mut().find(|site| site.state == order.site)
                     && let Err(error) = site.ended(&order, &end, stopping, Timestamp::now())
@@ -286,72 +293,6 @@ impl<'a> Agent<'a> {
             }
         }
         true
-    }
-
-    /// All configurations are read anew. Those that are wrong are refused with their problems, and their sites stay as they were.
-    fn reload(&mut self) {
-        systemd::reloading();
-        match roster::read(&self.settings.config, &self.settings.sites) {
-            Err(error) => self.voice.complain(None, format!("nothing is reloaded: {error}")),
-            Ok(roster) => self.take_over(&roster),
-        }
-        if let Err(error) = self.watch_spools() {
-            self.voice.complain(None, error.to_string());
-        }
-        systemd::ready(&self.status());
-        self.voice.say(None, format!("reloaded: {}", self.status()));
-    }
-
-    fn take_over(&mut self, roster: &roster::Roster) {
-        let now = Timestamp::now();
-        for (file, text) in &roster.bad {
-            self.voice.complain(None, format!("{} stays as it was: {text}", file.display()));
-        }
-        let described = |site: &Site| {
-            roster.good.iter().any(|entry| entry.state() == site.state)
-                || roster.bad.iter().any(|(file, _)| *file == site.config_file)
-        };
-        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.sites).into_iter().partition(described);
-        self.sites = kept;
-        for site in gone {
-            site.say("is no longer looked after");
-        }
-        for entry in &roster.good {
-            let known = self.sites.iter_mut().find(|site| site.state == entry.state());
-            let taken = match known {
-                Some(site) => site.reload(entry, now),
-                None => Site::open(entry, &self.voice, now).map(|site| self.sites.push(site)),
-            };
-            if let Err(error) = taken {
-                self.voice.complain(Some(&entry.config.site.name), format!("stays as it was: {error}"));
-            }
-        }
-        let sites = &self.sites;
-        self.queue.retain(|order| sites.iter().any(|site| site.state == order.site));
-    }
-
-    fn begin_to_stop(&mut self) {
-        let what = if self.at_work.is_some() { "the run at work may end" } else { "nothing is at work" };
-        self.voice.say(None, format!("asked to stop: {what}"));
-        systemd::stopping();
-        self.stopping = Some(Stop { cancel_at: Instant::now() + self.settings.drain, cancelled: false });
-    }
-
-    /// Whether there is nothing to wait for any more, on the way out.
-    fn is_done(&mut self) -> bool {
-        let Some(stop) = &mut self.stopping else { return false };
-        let Some(order) = &self.at_work else { return true };
-        if Instant::now() < stop.cancel_at {
-            return false;
-        }
-        if !stop.cancelled {
-            stop.cancelled = true;
-            self.voice.complain(None, format!("{} did not end in time and is cancelled", order.run));
-            if let Err(error) = self.worker.cancel() {
-                self.voice.complain(None, error.to_string());
-            }
-        }
-        Instant::now() >= stop.cancel_at + UNWIND
     }
 
     fn wake_at(&self, heartbeat: Option<Duration>) -> Instant {
@@ -372,14 +313,6 @@ impl<'a> Agent<'a> {
             Some(stop) => wake.min(stop.cancel_at),
             None => wake,
         }
-    }
-
-    fn watch_spools(&mut self) -> Result<()> {
-        let (look, looks) = unbounded_channel();
-        // The former lookout ends at its next word, because nobody listens any more.
-        (self.look, self.looks) = (look.clone(), looks);
-        let places: Vec<PathBuf> = self.sites.iter().flat_map(|site| site.spools().to_vec()).collect();
-        lookout::watch(&places, look)
     }
 
     fn status(&self) -> String {

@@ -17,6 +17,9 @@ use crate::sys::fs::write_atomic;
 
 const FILE: &str = "news.json";
 
+/// A clock that is set back farther than this was wrong before.
+const WRONG_CLOCK: SignedDuration = SignedDuration::from_hours(26);
+
 /// What must not be told twice, and what alerts are judged by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Memory {
@@ -87,10 +90,13 @@ impl News {
         self.memory.begun.retain(known);
         let fresh: Vec<_> =
             names.iter().rev().filter(|run| !self.memory.told.contains(*run)).cloned().collect();
-        let told = fresh.into_iter().try_for_each(|run| match history::read(&directory, &run)? {
-            Some(past) => self.tell(&past, now),
-            None => Ok(()),
-        });
+        // One run that cannot be read or told is no reason to say nothing of the others.
+        let mut told = Ok(());
+        for run in fresh {
+            let this = history::read(&directory, &run)
+                .and_then(|past| past.map_or(Ok(()), |past| self.tell(&past, now)));
+            told = told.and(this);
+        }
         if self.memory != before {
             self.deliver_at = Some(now);
             self.keep()?;
@@ -129,6 +135,7 @@ impl News {
             return Ok(());
         }
         self.watched = Some(now);
+        self.doubt_the_future(now)?;
         let facts = Facts {
             now,
             first_seen: self.memory.first_seen,
@@ -143,6 +150,19 @@ impl News {
             self.deliver_at = Some(self.deliver_at.map_or(now, |then| then.min(now + minute)));
         }
         Ok(())
+    }
+
+    /// What is said to lie far ahead was written by a clock that was wrong. It was some time before now, and must not keep alerts away
+    /// until then.
+    fn doubt_the_future(&mut self, now: Timestamp) -> Result<()> {
+        let ahead = |time: Timestamp| time.duration_since(now) > WRONG_CLOCK;
+        let memory = &mut self.memory;
+        if !ahead(memory.first_seen) && !memory.last_success.is_some_and(ahead) {
+            return Ok(());
+        }
+        memory.first_seen = memory.first_seen.min(now);
+        memory.last_success = memory.last_success.map(|time| time.min(now));
+        self.keep()
     }
 
     /// Something to send, if it is time; nothing more until `delivered` is called.
@@ -218,4 +238,48 @@ pub(super) fn numbers(state: &Path, name: &str, now: Timestamp) -> Result<Site> 
         notifications_waiting: Outbox::open(state)?.list()?.waiting.len() as u64,
         ..Site::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::notify::AlertSpec;
+
+    fn nobody() -> NotifySpec {
+        NotifySpec {
+            channels: Vec::new(),
+            alerts: AlertSpec::default(),
+            zone: TimeZone::UTC,
+            config: PathBuf::new(),
+            patience: NotifySpec::PATIENCE,
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_years_ahead_keeps_no_alert_away() {
+        let state = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let later = |hours| now + SignedDuration::from_hours(hours);
+        let mut news = News::open(state.path(), "demo", nobody(), later(100_000)).unwrap();
+        news.memory.last_success = Some(later(100_000));
+        news.look(now).unwrap();
+        assert_eq!((news.memory.first_seen, news.memory.last_success), (now, Some(now)));
+        news.memory.last_success = Some(later(2));
+        news.look(later(1)).unwrap();
+        assert_eq!(news.memory.last_success, Some(later(2)), "an hour is the work of a time server");
+    }
+
+    #[test]
+    fn one_run_that_cannot_be_read_does_not_silence_the_others() {
+        let state = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let mut news = News::open(state.path(), "demo", nobody(), now).unwrap();
+        let directory = history::directory(state.path());
+        fs::create_dir_all(directory.join("20260101T000000Z-backup-0001.jsonl")).unwrap();
+        drop(history::Recorder::begin(&directory, "20260102T000000Z-backup-0002").unwrap());
+        assert!(news.look(now).is_err());
+        assert!(news.memory.told.contains("20260102T000000Z-backup-0002"));
+    }
 }

@@ -51,6 +51,10 @@ impl Work {
 }
 
 impl Order {
+    pub(super) fn is_rescue(&self) -> bool {
+        self.work == Work::Recover
+    }
+
     /// The command line of the run.
     pub(super) fn arguments(&self, config: &Path) -> Vec<OsString> {
         let mut line: Vec<OsString> = vec!["--config".into(), config.into(), "--json".into()];
@@ -91,9 +95,10 @@ impl Queue {
         self.0.iter().any(|order| order.run == run)
     }
 
-    /// The most urgent one; of those the one that waits longest.
-    pub(super) fn next(&mut self) -> Option<Order> {
-        let first = (0..self.0.len()).min_by_key(|at| self.0[*at].work.rank())?;
+    /// The most urgent one of those that fit; of them the one that waits longest.
+    pub(super) fn next(&mut self, fits: impl Fn(&Order) -> bool) -> Option<Order> {
+        let fitting = (0..self.0.len()).filter(|at| fits(&self.0[*at]));
+        let first = fitting.min_by_key(|at| self.0[*at].work.rank())?;
         Some(self.0.remove(first))
     }
 

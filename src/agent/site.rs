@@ -1,24 +1,28 @@
 //! One site as the agent knows it: what is due for it, what is at work, and what became of it.
 
+mod leftovers;
+mod requests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use self::requests::tried;
 use super::memory::Memory;
 use super::news::{Delivery, News};
 use super::order::{Order, Work};
 use super::roster::{Entry, accepted};
 use super::spool::Spool;
 use super::voice::Voice;
+use super::waits::{Forbidden, Rescue};
 use super::worker::End;
 use crate::config::Config;
 use crate::error::{Context, Kind as ErrorKind, Result};
 use crate::event::{Outcome, RunState};
 use crate::history::{self, Past, Standing};
 use crate::notify::Report;
-use crate::run::left_unfinished;
 use crate::schedule::agenda::{Fate, Next, Seen};
 use crate::schedule::{Kind, Task};
 use crate::sys::claim::{Claim, claim};
@@ -30,14 +34,14 @@ pub(super) struct Site {
     pub(super) state: PathBuf,
     zone: TimeZone,
     tasks: Vec<Task>,
+    forbidden: Forbidden,
     memory: Memory,
     spool: Spool,
     news: News,
     /// Runs of this process that wait in the queue or are at work.
     at_hand: BTreeSet<String>,
     voice: Voice,
-    /// When it was last tried to put right what a run left that died.
-    recovered: Option<Timestamp>,
+    rescue: Option<Rescue>,
     /// What was complained of and when: it need not be said each minute.
     troubles: BTreeMap<String, Timestamp>,
     _claim: Claim,
@@ -55,12 +59,13 @@ impl Site {
             config_file: entry.file.clone(),
             zone: config.time_zone()?,
             tasks: config.tasks(now)?,
+            forbidden: Forbidden::of(config)?,
             memory,
             spool: spool(config, &state)?,
             news: News::open(&state, &config.site.name, config.notify_spec(&entry.file)?, now)?,
             at_hand: BTreeSet::new(),
             voice: voice.clone(),
-            recovered: None,
+            rescue: None,
             troubles: BTreeMap::new(),
             state,
             _claim: claim,
@@ -79,11 +84,12 @@ impl Site {
     pub(super) fn reload(&mut self, entry: &Entry, now: Timestamp) -> Result<()> {
         let config = &entry.config;
         let (tasks, zone, spool) = (config.tasks(now)?, config.time_zone()?, spool(config, &self.state)?);
+        let forbidden = Forbidden::of(config)?;
         self.news.reload(config.notify_spec(&entry.file)?, now);
         self.keep_config(&entry.text)?;
         self.config_file.clone_from(&entry.file);
         self.memory.config_file = Some(entry.file.clone());
-        (self.tasks, self.zone, self.spool) = (tasks, zone, spool);
+        (self.tasks, self.zone, self.spool, self.forbidden) = (tasks, zone, spool, forbidden);
         self.forget_former_tasks();
         self.keep(now);
         Ok(())
@@ -108,16 +114,19 @@ impl Site {
         self.spool.places()
     }
 
-    /// Looks at clock, spool and history, and says what is to be run now.
-    pub(super) fn look(&mut self, now: Timestamp) -> Result<Vec<Order>> {
+    /// Looks at clock, spool and history, and says what is to be run now. What cannot be looked at is no reason to leave out the rest:
+    /// a stranger's spool must not stop the backups.
+    pub(super) fn look(&mut self, now: Timestamp) -> Vec<Order> {
         let mut orders = Vec::new();
-        self.look_at_tasks(now, &mut orders)?;
-        self.look_at_requests(now, &mut orders)?;
-        self.look_for_leftovers(now, &mut orders)?;
+        for part in [Self::look_at_tasks, Self::look_at_requests, Self::look_for_leftovers] {
+            if let Err(error) = part(self, now, &mut orders) {
+                self.complain_sometimes(format!("cannot be looked after: {error}"), now);
+            }
+        }
         for order in &orders {
             self.at_hand.insert(order.run.clone());
         }
-        Ok(orders)
+        orders
     }
 
     fn look_at_tasks(&mut self, now: Timestamp, orders: &mut Vec<Order>) -> Result<()> {
@@ -148,10 +157,17 @@ impl Site {
                 return Ok(None);
             }
             match history::read(&history::directory(&self.state), &pending.run)? {
-                None => return Ok(Some(pending.run)),
+                None => return Ok((!self.waits_for_hours(task.kind, now)).then_some(pending.run)),
                 Some(Past { standing: Standing::Running, .. }) => return Ok(None),
                 // It is over, or begun again under another name.
-                Some(past) => self.task_ended(task, fate_of(&past, None, task.kind), now),
+                Some(past) => {
+                    let fate = if self.was_interrupted(&past) {
+                        Fate::Interrupted
+                    } else {
+                        fate_of(&past, None, task.kind)
+                    };
+                    self.task_ended(task, fate, now);
+                }
             }
         }
     }
@@ -170,77 +186,41 @@ impl Site {
         }
     }
 
-    fn look_at_requests(&mut self, now: Timestamp, orders: &mut Vec<Order>) -> Result<()> {
-        self.spool.look(&mut self.memory.requests, now)?;
-        let history = history::directory(&self.state);
-        for run in Spool::open_runs(&self.memory.requests) {
-            if self.at_hand.contains(&run) {
-                continue;
-            }
-            match history::read(&history, &run)? {
-                Some(Past { standing: Standing::Running, .. }) => {}
-                past => {
-                    let whole = past.is_some_and(|past| past.state.outcome == Some(Outcome::Success));
-                    self.requests_settled(&run, whole, now)?;
-                }
-            }
-        }
-        let backup = |order: &Order| order.work.is_backup();
-        let busy =
-            self.memory.requested.is_some() || orders.iter().any(backup) || self.has_backup_at_hand(now);
-        let due = self.spool.due(&self.memory.requests);
-        if !busy && due.is_some_and(|due| due <= now) {
-            let run = history::new_run("backup");
-            self.spool.begin(&mut self.memory.requests, &run, now);
-            self.memory.requested = Some(run.clone());
+    /// Whether the pending run has to wait for the end of hours in which nothing begins; then it does.
+    fn waits_for_hours(&mut self, kind: Kind, now: Timestamp) -> bool {
+        let Some(end) = self.forbidden.until(now) else { return false };
+        if let Some(pending) = self.memory.tasks.get_mut(&kind).and_then(|memory| memory.pending.as_mut()) {
+            pending.not_before = end;
             self.keep(now);
-            self.say(format!("backing up for {} request(s)", self.spool.waiting()));
-            orders.push(Order { site: self.state.clone(), run, work: Work::Requested });
+            self.say(format!("{} waits for the end of not_during at {}", kind.name(), self.local(end)));
         }
-        Ok(())
+        true
     }
 
-    fn has_backup_at_hand(&self, now: Timestamp) -> bool {
-        let pending = self.memory.tasks.get(&Kind::Backup).and_then(|memory| memory.pending.as_ref());
-        pending.is_some_and(|pending| pending.not_before <= now)
+    /// Whether an order that has its turn came into hours in which nothing begins while it waited for it.
+    pub(super) fn must_wait(&mut self, order: &Order, now: Timestamp) -> bool {
+        if order.is_rescue() || self.forbidden.until(now).is_none() {
+            return false;
+        }
+        match &order.work {
+            Work::Task(task) => drop(self.waits_for_hours(task.kind, now)),
+            Work::Requested | Work::Recover => {
+                self.memory.requested = None;
+                Spool::uncover(&mut self.memory.requests, &order.run);
+                self.keep(now);
+            }
+        }
+        true
     }
 
-    fn requests_settled(&mut self, run: &str, whole: bool, now: Timestamp) -> Result<()> {
-        if self.memory.requested.as_deref() == Some(run) {
-            self.memory.requested = None;
-        }
-        let settled = self.spool.settle(&mut self.memory.requests, run, whole, now);
+    /// The agent is on its way out and takes this run along: the next one begins it again.
+    pub(super) fn interrupting(&mut self, order: &Order, now: Timestamp) {
+        self.memory.interrupted = Some(order.run.clone());
         self.keep(now);
-        let settled = settled?;
-        if settled.satisfied > 0 {
-            self.say(format!("{} request(s) are satisfied by {run}", settled.satisfied));
-        }
-        if let Some(then) = settled.next_try {
-            self.complain(format!("the requests are tried again at {}", self.local(then)));
-        }
-        for name in settled.given_up {
-            self.complain(format!("request {name} was given up: see `lifeboat request --list`"));
-        }
-        Ok(())
     }
 
-    /// A run that died may have left the site in between: whoever finds it so puts it right, without waiting for the next run.
-    /// It goes before all that waits; one that fails is tried again each minute.
-    fn look_for_leftovers(&mut self, now: Timestamp, orders: &mut Vec<Order>) -> Result<()> {
-        let minute = SignedDuration::from_mins(1);
-        let just_tried = self.recovered.is_some_and(|last| now.duration_since(last).abs() < minute);
-        if just_tried || left_unfinished(&self.state)?.is_none() {
-            return Ok(());
-        }
-        let newest = history::newest(&history::directory(&self.state), 5)?;
-        if newest.iter().any(|past| past.standing == Standing::Running) {
-            return Ok(());
-        }
-        self.recovered = Some(now);
-        self.complain("something was left unfinished by a run that died; putting it right");
-        let (site, run) = (self.state.clone(), history::new_run("recover"));
-        orders.push(Order { site, run, work: Work::Recover });
-        Ok(())
+    fn was_interrupted(&self, past: &Past) -> bool {
+        past.state.outcome == Some(Outcome::Cancelled) && self.memory.interrupted.as_ref() == Some(&past.id)
     }
 
     /// Writes down what must not be forgotten. A disk that is full is no reason to do nothing: what is due is then begun all the same,
@@ -278,14 +258,13 @@ impl Site {
     }
 
     /// An order gets its turn. What it is to satisfy is on disk before it begins.
-    pub(super) fn starting(&mut self, order: &Order, now: Timestamp) -> Result<()> {
+    pub(super) fn starting(&mut self, order: &Order, now: Timestamp) {
         if order.work.is_backup() {
-            self.spool.look(&mut self.memory.requests, now)?;
+            self.look_at_spools(now);
             self.spool.cover(&mut self.memory.requests, &order.run);
             self.keep(now);
         }
         self.say(format!("{} begins as {}", order.work.word(), order.run));
-        Ok(())
     }
 
     /// An order is at its end, or was dropped without having begun.
@@ -293,11 +272,12 @@ impl Site {
         self.at_hand.remove(&order.run);
         let past = history::read(&history::directory(&self.state), &order.run)?;
         self.tell_end(order, past.as_ref(), end);
-        if order.work.is_backup() {
-            let whole = past.as_ref().is_some_and(|past| past.state.outcome == Some(Outcome::Success));
-            self.requests_settled(&order.run, whole, now)?;
-        }
-        let Work::Task(task) = &order.work else { return Ok(()) };
+        let settled = if order.work.is_backup() {
+            self.requests_settled(&order.run, tried(past.as_ref(), Some(end)), now)
+        } else {
+            Ok(())
+        };
+        let Work::Task(task) = &order.work else { return settled };
         let fate = match &past {
             // It was our own end that ended it: the next agent begins it again.
             Some(past) if stopping && past.state.outcome == Some(Outcome::Cancelled) => Fate::Interrupted,
@@ -308,7 +288,7 @@ impl Site {
         };
         let current = self.tasks.iter().find(|known| known.kind == task.kind).unwrap_or(task).clone();
         self.task_ended(&current, fate, now);
-        Ok(())
+        settled
     }
 
     /// When there is something to look at again, if nothing else happens.
@@ -383,12 +363,15 @@ fn spool(config: &Config, state: &Path) -> Result<Spool> {
     Spool::open(state, wish.spool.as_deref(), wish.settle, wish.at_most_every)
 }
 
+fn is_locked(end: Option<&End>) -> bool {
+    matches!(end, Some(End::Code(code, _)) if *code == i32::from(ErrorKind::Locked.exit_code()))
+}
+
 /// A failed backup may succeed in five minutes; a check or drill that found something would find it again.
 fn fate_of(past: &Past, end: Option<&End>, kind: Kind) -> Fate {
-    let locked = matches!(end, Some(End::Code(code, _)) if *code == i32::from(ErrorKind::Locked.exit_code()));
     match (past.standing, past.state.outcome) {
         (Standing::Crashed | Standing::Running, _) | (_, None) => Fate::Crashed,
-        (_, Some(Outcome::Failed)) if locked || kind == Kind::Backup => Fate::Again,
+        (_, Some(Outcome::Failed)) if is_locked(end) || kind == Kind::Backup => Fate::Again,
         (_, Some(_)) => Fate::Over,
     }
 }

@@ -4,16 +4,19 @@
 //! removed when a whole snapshot is committed that was begun after the request had been seen, or becomes a dead letter. Dead letters
 //! are written anew in a directory of our own: to move a stranger's file would let him choose what comes to lie where.
 
+mod place;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use self::place::{
+    files, make, name_of, new_name, reason, remove, remove_strangers, strangers_files, strangers_reason,
+};
 use crate::error::{Context, Error, Result};
 use crate::schedule::agenda::back_off;
 use crate::sys::fs::create_private;
@@ -25,11 +28,8 @@ const DEAD: &str = "requests-given-up";
 /// How often a backup is tried for a request.
 const TRIES: u32 = 5;
 
-/// Requests that are looked at one by one; a flood is as good as one.
-const MANY: usize = 10_000;
-
-/// Of a request, so many bytes are shown.
-const SHOWN: u64 = 1000;
+/// Between two tries.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
 /// How many pauses a request waits at most for others that keep coming.
 const PAUSES: i32 = 10;
@@ -68,7 +68,17 @@ pub(super) struct Spool {
     seen: BTreeMap<PathBuf, Timestamp>,
 }
 
-/// What became of a backup that was to satisfy requests.
+/// What a backup came to that was to satisfy requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// There is a whole snapshot.
+    Whole,
+    InVain,
+    /// Somebody else was at work, or it was cancelled: that is nobody's failure, and counts as no try.
+    Not,
+}
+
+/// What became of requests at the end of a backup.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) satisfied: usize,
@@ -94,18 +104,30 @@ impl Spool {
         &self.places
     }
 
-    /// Looks for new requests; those that went away are forgotten.
-    pub(super) fn look(&mut self, memory: &mut Memory, now: Timestamp) -> Result<()> {
-        let mut found = BTreeSet::new();
-        for place in &self.places {
-            found.extend(files(place)?);
+    /// Looks for new requests; those that went away are forgotten. Gives back why a place cannot be looked into: what was seen there
+    /// stays seen.
+    pub(super) fn look(&mut self, memory: &mut Memory, now: Timestamp) -> Vec<Error> {
+        let (mut found, mut troubles) = (BTreeSet::new(), Vec::new());
+        for (at, place) in self.places.iter().enumerate() {
+            match if at == 0 { files(place) } else { strangers_files(place) } {
+                Ok(files) => found.extend(files),
+                Err(error) => {
+                    found.extend(self.seen.keys().filter(|path| path.parent() == Some(place)).cloned());
+                    troubles.push(error);
+                }
+            }
         }
         self.seen.retain(|path, _| found.contains(path));
-        memory.attempts.retain(|path, _| found.contains(path));
+        // Of places that could not be looked into it is not known what went away.
+        memory.attempts.retain(|path, _| found.contains(path) || !troubles.is_empty());
         for path in found {
-            self.seen.entry(path).or_insert(now);
+            let seen = self.seen.entry(path).or_insert(now);
+            *seen = now.min(*seen);
         }
-        Ok(())
+        // A clock that had been ahead must not silence requests.
+        memory.begun = memory.begun.filter(|begun| *begun <= now);
+        memory.not_before = memory.not_before.filter(|then| then.duration_since(now) <= LONGEST_PAUSE);
+        troubles
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -134,39 +156,75 @@ impl Spool {
         memory.begun = Some(now);
     }
 
-    /// A backup is at its end, with a whole snapshot or without one.
+    /// A backup is at its end, with a whole snapshot or without one. What cannot be removed or set aside is an error, and looked at again.
     pub(super) fn settle(
         &mut self,
         memory: &mut Memory,
         run: &str,
-        whole: bool,
+        tried: Tried,
         now: Timestamp,
     ) -> Result<Settled> {
         let mut settled = Settled::default();
         let Some(paths) = memory.covered.remove(run) else { return Ok(settled) };
-        let mut most = 0;
+        let (mut most, mut trouble) = (0, None);
         for path in paths {
-            if whole {
-                settled.satisfied += usize::from(remove(&path)?);
-                memory.attempts.remove(&path);
-                self.seen.remove(&path);
+            let attempts =
+                memory.attempts.get(&path).copied().unwrap_or(0) + u32::from(tried == Tried::InVain);
+            if tried != Tried::Whole && attempts < TRIES {
+                most = most.max(attempts.max(1));
+                memory.attempts.insert(path, attempts);
                 continue;
             }
-            let attempts = memory.attempts.entry(path.clone()).or_default();
-            *attempts += 1;
-            if *attempts >= TRIES {
-                memory.attempts.remove(&path);
-                self.seen.remove(&path);
-                settled.given_up.extend(give_up(&self.state, &path)?);
-            } else {
-                most = most.max(*attempts);
+            let gone = match tried {
+                Tried::Whole => {
+                    self.remove(&path).map(|was_there| settled.satisfied += usize::from(was_there))
+                }
+                _ => self.give_up(&path).map(|name| settled.given_up.extend(name)),
+            };
+            match gone {
+                Ok(()) => {
+                    memory.attempts.remove(&path);
+                    self.seen.remove(&path);
+                }
+                // Else it would be satisfied again and again, as fast as backups can be made.
+                Err(error) => {
+                    most = TRIES;
+                    trouble = trouble.or(Some(error));
+                }
             }
         }
         memory.not_before = (most > 0)
             .then(|| now.checked_add(back_off(most, Duration::from_mins(1), Duration::from_hours(1))).ok())
             .flatten();
+        if let Some(error) = trouble {
+            return Err(error);
+        }
         settled.next_try = memory.not_before;
         Ok(settled)
+    }
+
+    /// A backup is not begun after all.
+    pub(super) fn uncover(memory: &mut Memory, run: &str) {
+        memory.covered.remove(run);
+    }
+
+    fn remove(&self, path: &Path) -> Result<bool> {
+        if path.parent() == self.places.first().map(PathBuf::as_path) {
+            remove(path)
+        } else {
+            remove_strangers(path)
+        }
+    }
+
+    /// The name under which it can be found again; nothing if it is gone.
+    fn give_up(&self, path: &Path) -> Result<Option<String>> {
+        let own = path.parent() == self.places.first().map(PathBuf::as_path);
+        let reason = if own { reason(path) } else { strangers_reason(path) };
+        let dead = self.state.join(DEAD);
+        make(&dead)?;
+        let name = new_name();
+        create_private(&dead.join(&name), reason.as_bytes())?;
+        Ok(self.remove(path)?.then_some(name))
     }
 
     /// The backups that were to satisfy requests when the agent last wrote its memory.
@@ -186,18 +244,14 @@ pub fn leave(state: &Path, reason: &str) -> Result<String> {
 
 /// All that waits, also in a spool that others write to, and all that was given up.
 pub fn list(state: &Path, also: Option<&Path>) -> Result<Vec<Request>> {
-    let (own, dead) = (state.join(OWN), state.join(DEAD));
+    let request = |path: &Path, reason: String, dead| Request { name: name_of(path), reason, dead };
     let mut requests = Vec::new();
-    for (place, dead) in std::iter::once((own.as_path(), false))
-        .chain(also.map(|also| (also, false)))
-        .chain([(dead.as_path(), true)])
-    {
-        requests.extend(files(place)?.iter().map(|path| Request {
-            name: name_of(path),
-            reason: reason(path),
-            dead,
-        }));
+    requests.extend(files(&state.join(OWN))?.iter().map(|path| request(path, reason(path), false)));
+    if let Some(also) = also {
+        let theirs = strangers_files(also)?;
+        requests.extend(theirs.iter().map(|path| request(path, strangers_reason(path), false)));
     }
+    requests.extend(files(&state.join(DEAD))?.iter().map(|path| request(path, reason(path), true)));
     Ok(requests)
 }
 
@@ -220,75 +274,17 @@ pub fn retry(state: &Path, name: Option<&str>) -> Result<usize> {
 
 /// Forgets a request, also one that was given up.
 pub fn discard(state: &Path, also: Option<&Path>, name: &str) -> Result<()> {
-    let (own, dead) = (state.join(OWN), state.join(DEAD));
-    for place in [Some(own.as_path()), also, Some(dead.as_path())].into_iter().flatten() {
-        if let Some(path) = files(place)?.iter().find(|path| name_of(path) == name) {
+    for place in [state.join(OWN), state.join(DEAD)] {
+        if let Some(path) = files(&place)?.iter().find(|path| name_of(path) == name) {
             return remove(path).map(drop);
         }
     }
+    if let Some(also) = also
+        && let Some(path) = strangers_files(also)?.iter().find(|path| name_of(path) == name)
+    {
+        return remove_strangers(path).map(drop);
+    }
     Err(Error::usage(format!("there is no request {name}")).with_remedy("see `lifeboat request --list`"))
-}
-
-fn new_name() -> String {
-    format!("{}-{:08x}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), rand::random::<u32>())
-}
-
-fn make(directory: &Path) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .with_context(|| format!("create {}", directory.display()))
-}
-
-/// What could be requests; hidden files are how others write before they rename.
-fn files(directory: &Path) -> Result<BTreeSet<PathBuf>> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(error).with_context(|| format!("list {}", directory.display())),
-    };
-    let mut files = BTreeSet::new();
-    for entry in entries.take(MANY) {
-        let entry = entry?;
-        let told = entry.file_name().into_string().is_ok_and(|name| !name.starts_with('.'));
-        if told && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            files.insert(entry.path());
-        }
-    }
-    Ok(files)
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn reason(path: &Path) -> String {
-    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
-    let mut text = Vec::new();
-    let read = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .and_then(|file: File| file.take(SHOWN).read_to_end(&mut text));
-    read.map(|_| String::from_utf8_lossy(&text).trim().to_owned()).unwrap_or_default()
-}
-
-fn remove(path: &Path) -> Result<bool> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("remove {}", path.display())),
-    }
-}
-
-/// The name under which it can be found again; nothing if it is gone.
-fn give_up(state: &Path, path: &Path) -> Result<Option<String>> {
-    let dead = state.join(DEAD);
-    make(&dead)?;
-    let name = new_name();
-    create_private(&dead.join(&name), reason(path).as_bytes())?;
-    Ok(remove(path)?.then_some(name))
 }
 
 #[cfg(test)]
@@ -309,7 +305,7 @@ mod tests {
         let (mut spool, mut memory) = (spool(state.path()), Memory::default());
         for second in (0..1200).step_by(30) {
             leave(state.path(), "").unwrap();
-            spool.look(&mut memory, at(second)).unwrap();
+            assert!(spool.look(&mut memory, at(second)).is_empty());
         }
         // One every half minute: there never is a whole one without.
         assert_eq!(spool.due(&memory), Some(at(600)));
@@ -322,11 +318,11 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let (mut spool, mut memory) = (spool(state.path()), Memory::default());
         let first = leave(state.path(), "one").unwrap();
-        spool.look(&mut memory, at(0)).unwrap();
+        assert!(spool.look(&mut memory, at(0)).is_empty());
         spool.begin(&mut memory, "run", at(60));
         let second = leave(state.path(), "two").unwrap();
-        spool.look(&mut memory, at(61)).unwrap();
-        let settled = spool.settle(&mut memory, "run", true, at(70)).unwrap();
+        assert!(spool.look(&mut memory, at(61)).is_empty());
+        let settled = spool.settle(&mut memory, "run", Tried::Whole, at(70)).unwrap();
         assert_eq!(settled, Settled { satisfied: 1, ..Settled::default() });
         let left: Vec<_> =
             list(state.path(), None).unwrap().into_iter().map(|request| request.name).collect();
@@ -344,12 +340,12 @@ mod tests {
         let given_up = loop {
             // An agent that is new each time: what counts is on the disk.
             let mut spool = spool(state.path());
-            spool.look(&mut memory, at(now)).unwrap();
+            assert!(spool.look(&mut memory, at(now)).is_empty());
             let run = format!("run{now}");
             spool.begin(&mut memory, &run, at(now));
             let text = serde_json::to_vec(&memory).unwrap();
             memory = serde_json::from_slice(&text).unwrap();
-            let settled = spool.settle(&mut memory, &run, false, at(now)).unwrap();
+            let settled = spool.settle(&mut memory, &run, Tried::InVain, at(now)).unwrap();
             if !settled.given_up.is_empty() {
                 break settled.given_up;
             }
@@ -363,5 +359,31 @@ mod tests {
         assert!(!list(state.path(), None).unwrap()[0].dead);
         discard(state.path(), None, &given_up[0]).unwrap();
         assert!(list(state.path(), None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_clock_that_was_years_ahead_does_not_silence_requests() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut spool, mut memory) = (spool(state.path()), Memory::default());
+        let years = 10 * 365 * 86_400;
+        leave(state.path(), "").unwrap();
+        spool.look(&mut memory, at(years));
+        spool.begin(&mut memory, "run", at(years));
+        spool.settle(&mut memory, "run", Tried::InVain, at(years)).unwrap();
+        spool.look(&mut memory, at(0));
+        assert_eq!(spool.due(&memory), Some(at(60)));
+    }
+
+    #[test]
+    fn a_backup_that_never_got_to_work_is_no_try() {
+        let state = tempfile::tempdir().unwrap();
+        let (mut spool, mut memory) = (spool(state.path()), Memory::default());
+        leave(state.path(), "").unwrap();
+        for _ in 0..20 {
+            spool.look(&mut memory, at(0));
+            spool.begin(&mut memory, "run", at(0));
+            let settled = spool.settle(&mut memory, "run", Tried::Not, at(0)).unwrap();
+            assert_eq!((settled.given_up.len(), settled.next_try), (0, Some(at(60))));
+        }
     }
 }

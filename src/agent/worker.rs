@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,13 +43,13 @@ pub(super) enum End {
     Lost(String),
 }
 
-pub(super) struct Worker {
+struct Worker {
     orders: Sender<(Order, Vec<OsString>)>,
     at_work: Arc<Mutex<Option<Handle>>>,
 }
 
 impl Worker {
-    pub(super) fn start(reports: UnboundedSender<Report>) -> Result<Self> {
+    fn start(reports: UnboundedSender<Report>) -> Result<Self> {
         let (orders, incoming) = channel::<(Order, Vec<OsString>)>();
         let at_work = Arc::new(Mutex::new(None));
         let handle = Arc::clone(&at_work);
@@ -64,14 +64,48 @@ impl Worker {
         Ok(Self { orders, at_work })
     }
 
-    pub(super) fn give(&self, order: Order, arguments: Vec<OsString>) -> Result<()> {
+    fn give(&self, order: Order, arguments: Vec<OsString>) -> Result<()> {
         self.orders.send((order, arguments)).map_err(|_| Error::failed("the thread for runs is gone"))
     }
 
     /// Asks the run at work to unwind.
-    pub(super) fn cancel(&self) -> Result<()> {
+    fn cancel(&self) -> Result<()> {
         let handle = *self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         handle.map_or(Ok(()), Handle::ask_to_stop)
+    }
+}
+
+/// A thread for runs, and what is at work on it.
+pub(super) struct Lane {
+    worker: Worker,
+    at_work: Option<Order>,
+}
+
+impl Lane {
+    pub(super) fn start(reports: UnboundedSender<Report>) -> Result<Self> {
+        Ok(Self { worker: Worker::start(reports)?, at_work: None })
+    }
+
+    pub(super) fn give(&mut self, order: Order, arguments: Vec<OsString>) -> Result<()> {
+        self.worker.give(order.clone(), arguments)?;
+        self.at_work = Some(order);
+        Ok(())
+    }
+
+    pub(super) fn at_work(&self) -> Option<&Order> {
+        self.at_work.as_ref()
+    }
+
+    pub(super) fn works_for(&self, site: &Path) -> bool {
+        self.at_work.as_ref().is_some_and(|order| order.site == site)
+    }
+
+    pub(super) fn ended(&mut self, order: &Order) {
+        self.at_work.take_if(|at_work| at_work.run == order.run && at_work.site == order.site);
+    }
+
+    pub(super) fn cancel(&self) -> Result<()> {
+        self.worker.cancel()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::civil::Time;
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::Config;
@@ -36,10 +37,15 @@ impl Config {
         Ok(tasks)
     }
 
+    /// The zone in which the times of the schedule are meant.
+    pub fn schedule_zone(&self) -> Result<TimeZone> {
+        Ok(zone_of(&self.schedule, &self.time_zone()?))
+    }
+
     fn task(&self, kind: Kind, when: &When, now: Timestamp) -> Result<Task> {
         let schedule = &self.schedule;
         let jitter = schedule.jitter.unwrap_or(if when.is_common() { SPREAD } else { Duration::ZERO });
-        let zone = zone_of(schedule, &self.time_zone()?);
+        let zone = self.schedule_zone()?;
         let start = |day: jiff::civil::Date| zone.to_timestamp(day.to_datetime(Time::midnight()));
         let timetable = Timetable {
             crons: self.crons(when)?,

@@ -27,6 +27,21 @@ pub struct Window {
     to: Time,
 }
 
+/// Windows that follow each other without a gap; more than a week's worth would mean never.
+const IN_A_ROW: usize = 64;
+
+/// The first moment from this one on that lies in none of the windows; `None` if there is none in sight.
+pub fn open_from(windows: &[Window], moment: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let mut open = moment;
+    for _ in 0..IN_A_ROW {
+        match windows.iter().find_map(|window| window.end(open, zone)) {
+            Some(end) => open = end,
+            None => return Some(open),
+        }
+    }
+    None
+}
+
 /// Days of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Days(u8);

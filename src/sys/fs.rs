@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat2};
 use nix::sys::stat::{Mode, UtimensatFlags, fstatat, utimensat};
 use nix::sys::time::TimeSpec;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::error::{Context, Error, Result};
 
@@ -18,8 +19,16 @@ use crate::error::{Context, Error, Result};
 pub fn write_atomic(path: &Path, data: &[u8], mode: u32) -> Result<()> {
     let directory = parent(path)?;
     let beside = sibling(path, &format!(".{}.tmp", std::process::id()));
+    let create = || OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside);
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        let mut file = match create() {
+            // Of one that had our number and died; in a container it is always the same.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                std::fs::remove_file(&beside)?;
+                create()?
+            }
+            created => created?,
+        };
         file.write_all(data)?;
         file.sync_all()?;
         std::fs::rename(&beside, path)
@@ -84,6 +93,17 @@ impl Spot {
 
     pub fn exists(&self) -> Result<bool> {
         Ok(self.inode()?.is_some())
+    }
+
+    /// Opens what is here, unless it is a link.
+    pub fn open(&self, flags: OFlag) -> io::Result<File> {
+        let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        Ok(openat(&self.directory, self.name.as_os_str(), flags, Mode::empty())?.into())
+    }
+
+    /// Removes the file that is here.
+    pub fn remove_file(&self) -> io::Result<()> {
+        Ok(unlinkat(&self.directory, self.name.as_os_str(), UnlinkatFlags::NoRemoveDir)?)
     }
 
     /// The number by which the file system knows what is here, however it is called; `None` if nothing is.

@@ -80,6 +80,61 @@ fn a_second_signal_ends_it_at_once() {
     assert!(begun.elapsed() < Duration::from_secs(4), "the hook of the run takes longer");
     // The run unwinds by itself.
     wait_until(|| text(&runs(&world)[0], "outcome") == "cancelled", || format!("{:#?}", runs(&world)));
+    // And is not lost: the next agent begins it again.
+    world.configure("databases: []", None, "schedule: \"*/2 * * 1 1 *\"\n");
+    let memory = world.path("state/demo/agent.json");
+    let text_of = std::fs::read_to_string(&memory).unwrap().replace("*/2 * * * * *", "*/2 * * 1 1 *");
+    std::fs::write(&memory, text_of).unwrap();
+    let next = Agent::start(&world, &[]);
+    wait_until(|| runs(&world).len() == 2, || next.log());
+}
+
+#[test]
+fn reading_anew_leaves_no_threads_behind() {
+    let world = scheduled("databases: []", "schedule: daily\n");
+    let agent = Agent::start(&world, &[]);
+    let threads = || std::fs::read_dir(format!("/proc/{}/task", agent.pid())).unwrap().count();
+    let before = threads();
+    for _ in 0..20 {
+        agent.wake();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    wait_until(|| agent.log().matches("reloaded").count() > 5, || agent.log());
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(threads() <= before + 1, "{} and then {}", before, threads());
+}
+
+/// The run of one site may take hours.
+#[test]
+fn a_site_that_stands_still_does_not_wait_for_another_ones_run() {
+    let (busy, still) = (
+        scheduled(
+            "databases: []",
+            "hooks: {before-save: [{command: [/bin/sleep, \"40\"]}]}\nschedule: \"*/2 * * * * *\"\n",
+        ),
+        scheduled("databases: []", ""),
+    );
+    let held = still.path("held");
+    let hooks = format!(
+        "hooks:\n  quiesce: [{{command: [/bin/touch, {0}]}}]\n  resume: [{{command: [/bin/rm, -f, {0}]}}]\n  before-dump: [{{command: [/bin/sleep, \"20\"]}}]\n",
+        held.display()
+    );
+    still.configure("databases: []", None, &format!("quiesce: {{mode: full, limit: 60s}}\n{hooks}"));
+    let sites = busy.path("conf.d");
+    std::fs::create_dir(&sites).unwrap();
+    std::fs::copy(still.path("lifeboat.yaml"), sites.join("still.yaml")).unwrap();
+    let agent = Agent::start(&busy, &[]);
+    at_work(&agent);
+    let mut backup = still.command(&["backup"]).spawn().unwrap();
+    wait_until(|| held.exists(), || agent.log());
+    std::thread::sleep(Duration::from_millis(500));
+    backup.kill().unwrap();
+    backup.wait().unwrap();
+    agent.wake();
+    let begun = Instant::now();
+    wait_until(|| !held.exists(), || agent.log());
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}\n{}", begun.elapsed(), agent.log());
+    assert_eq!(runs(&busy).len(), 1, "the other run was at work all the time");
 }
 
 #[test]

@@ -68,3 +68,49 @@ fn a_request_outlives_a_backup_that_failed() {
     let ran = world.run(&["request", "--discard", "nothing"]).expect(2);
     assert!(ran.err.contains("there is no request nothing"), "{}", ran.err);
 }
+
+/// Whoever owns the way to a spool could lead us to any directory, whose files would then be removed as requests.
+#[test]
+fn a_link_on_the_way_to_a_spool_is_not_followed() {
+    let world = scheduled("databases: []", "");
+    let (elsewhere, way) = (world.path("elsewhere"), world.path("way"));
+    std::fs::create_dir_all(elsewhere.join("spool")).unwrap();
+    std::fs::write(elsewhere.join("spool/precious"), "stays").unwrap();
+    symlink(&elsewhere, &way).unwrap();
+    let spool = way.join("spool");
+    let more = format!(
+        "schedule: {{backup: \"*/2 * * * * *\", on_request: {{spool: {}, settle: 0s, at_most_every: 0s}}}}\n",
+        spool.display()
+    );
+    world.configure("databases: []", None, &more);
+    let agent = Agent::start(&world, &[]);
+    wait_until(|| agent.log().matches("ended: success").count() > 1, || agent.log());
+    assert!(elsewhere.join("spool/precious").exists(), "{}", agent.log());
+    assert!(agent.log().contains("is a link or no directory"), "{}", agent.log());
+}
+
+#[test]
+fn a_spool_that_is_none_stops_no_backup() {
+    let world = scheduled("databases: []", "");
+    let spool = world.path("spool");
+    let more =
+        format!("schedule: {{backup: \"*/2 * * * * *\", on_request: {{spool: {}}}}}\n", spool.display());
+    world.configure("databases: []", None, &more);
+    let agent = Agent::start(&world, &[]);
+    wait_until(|| agent.log().contains("ended: success"), || agent.log());
+    std::fs::write(&spool, "").unwrap();
+    let before = agent.log().matches("ended: success").count();
+    wait_until(|| agent.log().matches("ended: success").count() > before + 1, || agent.log());
+    assert!(agent.log().contains(&spool.display().to_string()), "{}", agent.log());
+}
+
+#[test]
+fn nothing_begins_in_forbidden_hours_whoever_asks() {
+    let more = "schedule: {not_during: [\"00:00-24:00\"], on_request: {settle: 0s, at_most_every: 0s}}\n";
+    let world = scheduled("databases: []", more);
+    world.run(&["request", "now"]).expect(0);
+    let agent = Agent::start(&world, &[]);
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!agent.log().contains("backup begins"), "{}", agent.log());
+    assert_eq!(waiting(&world), 1);
+}
