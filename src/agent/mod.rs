@@ -226,7 +226,7 @@ impl<'a> Agent<'a> {
                 let _ = reports.send(Report::Told { site: delivery.state, sent });
             };
             if let Err(error) = std::thread::Builder::new().name("notify".to_owned()).spawn(send) {
-                site.complain(format!("others cannot be told: {error}"));
+                site.delivered(Err(error.into()), now);
             }
         }
     }
@@ -274,11 +274,7 @@ impl<'a> Agent<'a> {
                 let Some(site) = self.sites.iter_mut().find(|known| known.state == site) else {
                     return false;
                 };
-                let now = Timestamp::now();
-                match sent {
-                    Ok(report) => site.delivered(&report, now),
-                    Err(error) => site.complain_sometimes(format!("others cannot be told: {error}"), now),
-                }
+                site.delivered(sent, Timestamp::now());
             }
             Report::Ended { order, end } => {
                 self.runs.ended(&order);

@@ -45,6 +45,8 @@ pub(super) struct News {
     memory: Memory,
     /// When the outbox is to be emptied; nothing while that goes on.
     deliver_at: Option<Timestamp>,
+    /// Two at once would be in each other's way.
+    sending: bool,
     watched: Option<Timestamp>,
 }
 
@@ -69,6 +71,7 @@ impl News {
             // What ended before there was anybody to tell it is not told now.
             memory: Memory::recall(state, now)?,
             deliver_at: Some(now),
+            sending: false,
             watched: None,
         };
         news.keep()?;
@@ -144,10 +147,11 @@ impl News {
             storage: notify::samples(&self.state),
         };
         notify::look(&self.spec, &self.state, &self.site, &facts)?;
-        if self.deliver_at.is_none_or(|then| then > now)
-            && !Outbox::open(&self.state)?.list()?.waiting.is_empty()
-        {
-            self.deliver_at = Some(self.deliver_at.map_or(now, |then| then.min(now + minute)));
+        // An alert may have been posted, which does not wait for the next try of another message.
+        let soon = now.checked_add(minute).unwrap_or(now);
+        let late = self.deliver_at.is_none_or(|then| then > soon) && !self.sending;
+        if late && !Outbox::open(&self.state)?.list()?.waiting.is_empty() {
+            self.deliver_at = Some(self.deliver_at.map_or(now, |_| soon));
         }
         Ok(())
     }
@@ -167,21 +171,23 @@ impl News {
 
     /// Something to send, if it is time; nothing more until `delivered` is called.
     pub(super) fn delivery(&mut self, now: Timestamp) -> Option<Delivery> {
-        self.deliver_at.filter(|then| *then <= now)?;
+        self.deliver_at.filter(|then| *then <= now && !self.sending)?;
         self.deliver_at = None;
         if self.spec.channels.is_empty() {
             return None;
         }
+        self.sending = true;
         Some(Delivery { state: self.state.clone(), spec: self.spec.clone() })
     }
 
-    pub(super) fn delivered(&mut self, report: &Report) {
-        // What was posted meanwhile is due at once.
-        self.deliver_at = self.deliver_at.into_iter().chain(report.next_try).min();
+    /// What was posted meanwhile is due at once.
+    pub(super) fn delivered(&mut self, next_try: Option<Timestamp>) {
+        self.sending = false;
+        self.deliver_at = self.deliver_at.into_iter().chain(next_try).min();
     }
 
     pub(super) fn next_look(&self) -> Option<Timestamp> {
-        self.deliver_at
+        self.deliver_at.filter(|_| !self.sending)
     }
 
     fn keep(&self) -> Result<()> {

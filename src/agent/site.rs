@@ -239,7 +239,14 @@ impl Site {
         self.news.delivery(now)
     }
 
-    pub(super) fn delivered(&mut self, report: &Report, now: Timestamp) {
+    pub(super) fn delivered(&mut self, sent: Result<Report>, now: Timestamp) {
+        let report = match sent {
+            Ok(report) => report,
+            Err(error) => {
+                self.complain_sometimes(format!("others cannot be told: {error}"), now);
+                return self.news.delivered(now.checked_add(SignedDuration::from_mins(1)).ok());
+            }
+        };
         for (channel, trouble) in &report.troubles {
             self.complain_sometimes(format!("{channel} could not be told: {trouble}"), now);
         }
@@ -249,7 +256,7 @@ impl Site {
                 report.given_up
             ));
         }
-        self.news.delivered(report);
+        self.news.delivered(report.next_try);
     }
 
     /// An order could not be begun after all.

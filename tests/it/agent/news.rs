@@ -104,7 +104,7 @@ fn that_nothing_succeeds_is_told_by_the_agent_itself() {
 #[test]
 fn pings_say_start_success_and_failure() {
     let web = Web::start([]);
-    let more = "schedule: \"*/4 * * * * *\"\nhooks: {before-save: [{command: [/bin/sleep, \"1\"]}]}\n";
+    let more = "schedule: \"*/10 * * * * *\"\nhooks: {before-save: [{command: [/bin/sleep, \"3\"]}]}\n";
     let world = world(&web.url("/uuid"), "ping: {url: {file: URL}}", more);
     let agent = Agent::start(&world, &[]);
     let paths = || {
