@@ -5,9 +5,9 @@
 //! are written anew in a directory of our own: to move a stranger's file would let him choose what comes to lie where.
 
 mod place;
+mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,9 +15,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use self::place::{
-    files, make, name_of, new_name, reason, remove, remove_strangers, strangers_files, strangers_reason,
+    files, make, new_name, reason, remove, remove_strangers, strangers_files, strangers_reason,
 };
-use crate::error::{Context, Error, Result};
+pub use self::verbs::{Request, discard, leave, list, retry};
+use crate::error::{Error, Result};
 use crate::schedule::agenda::back_off;
 use crate::sys::fs::create_private;
 
@@ -33,14 +34,6 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
 /// How many pauses a request waits at most for others that keep coming.
 const PAUSES: i32 = 10;
-
-/// A request, or one that was given up.
-#[derive(Clone, Debug, Serialize)]
-pub struct Request {
-    pub name: String,
-    pub reason: String,
-    pub dead: bool,
-}
 
 /// What is remembered of the requests of a site.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -223,8 +216,16 @@ impl Spool {
         let dead = self.state.join(DEAD);
         make(&dead)?;
         let name = new_name();
-        create_private(&dead.join(&name), reason.as_bytes())?;
-        Ok(self.remove(path)?.then_some(name))
+        let letter = dead.join(&name);
+        create_private(&letter, reason.as_bytes())?;
+        match self.remove(path) {
+            Ok(true) => Ok(Some(name)),
+            // It is not set aside: else there would be one more letter at each try.
+            not => {
+                remove(&letter)?;
+                not.map(|_| None)
+            }
+        }
     }
 
     /// The backups that were to satisfy requests when the agent last wrote its memory.
@@ -233,62 +234,10 @@ impl Spool {
     }
 }
 
-/// Leaves a request in the spool of a site, durably.
-pub fn leave(state: &Path, reason: &str) -> Result<String> {
-    let own = state.join(OWN);
-    make(&own)?;
-    let name = new_name();
-    create_private(&own.join(&name), reason.as_bytes())?;
-    Ok(name)
-}
-
-/// All that waits, also in a spool that others write to, and all that was given up.
-pub fn list(state: &Path, also: Option<&Path>) -> Result<Vec<Request>> {
-    let request = |path: &Path, reason: String, dead| Request { name: name_of(path), reason, dead };
-    let mut requests = Vec::new();
-    requests.extend(files(&state.join(OWN))?.iter().map(|path| request(path, reason(path), false)));
-    if let Some(also) = also {
-        let theirs = strangers_files(also)?;
-        requests.extend(theirs.iter().map(|path| request(path, strangers_reason(path), false)));
-    }
-    requests.extend(files(&state.join(DEAD))?.iter().map(|path| request(path, reason(path), true)));
-    Ok(requests)
-}
-
-/// Gives dead letters another chance: the one of this name, or all.
-pub fn retry(state: &Path, name: Option<&str>) -> Result<usize> {
-    let own = state.join(OWN);
-    make(&own)?;
-    let mut count = 0;
-    for path in files(&state.join(DEAD))?.iter().filter(|path| name.is_none_or(|name| name == name_of(path)))
-    {
-        fs::rename(path, own.join(name_of(path))).context("put a request back")?;
-        count += 1;
-    }
-    match name {
-        Some(name) if count == 0 => Err(Error::usage(format!("no request {name} was given up"))
-            .with_remedy("see `lifeboat request --list`")),
-        _ => Ok(count),
-    }
-}
-
-/// Forgets a request, also one that was given up.
-pub fn discard(state: &Path, also: Option<&Path>, name: &str) -> Result<()> {
-    for place in [state.join(OWN), state.join(DEAD)] {
-        if let Some(path) = files(&place)?.iter().find(|path| name_of(path) == name) {
-            return remove(path).map(drop);
-        }
-    }
-    if let Some(also) = also
-        && let Some(path) = strangers_files(also)?.iter().find(|path| name_of(path) == name)
-    {
-        return remove_strangers(path).map(drop);
-    }
-    Err(Error::usage(format!("there is no request {name}")).with_remedy("see `lifeboat request --list`"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -385,5 +334,28 @@ mod tests {
             let settled = spool.settle(&mut memory, "run", Tried::Not, at(0)).unwrap();
             assert_eq!((settled.given_up.len(), settled.next_try), (0, Some(at(60))));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_set_aside_leaves_no_letters_behind() {
+        let state = tempfile::tempdir().unwrap();
+        let theirs = state.path().join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        fs::write(theirs.join("request"), "").unwrap();
+        let minute = Duration::from_mins(1);
+        let mut spool = Spool::open(state.path(), Some(&theirs), minute, minute).unwrap();
+        let mut memory = Memory::default();
+        assert!(spool.look(&mut memory, at(0)).is_empty());
+        // A link now leads to what was their directory.
+        fs::rename(&theirs, state.path().join("moved")).unwrap();
+        std::os::unix::fs::symlink(state.path().join("moved"), &theirs).unwrap();
+        let mut failures = 0;
+        for _ in 0..3 * TRIES {
+            spool.begin(&mut memory, "run", at(0));
+            failures += u32::from(spool.settle(&mut memory, "run", Tried::InVain, at(0)).is_err());
+        }
+        assert!(failures > 1);
+        assert_eq!(files(&state.path().join(DEAD)).unwrap().len(), 0);
+        assert!(state.path().join("moved/request").exists());
     }
 }
