@@ -1,5 +1,6 @@
 //! One site as the agent knows it: what is due for it, what is at work, and what became of it.
 
+mod kept;
 mod leftovers;
 mod requests;
 
@@ -8,12 +9,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
 
 use self::requests::tried;
 use super::memory::Memory;
 use super::news::{Delivery, News};
 use super::order::{Order, Work};
-use super::roster::{Entry, accepted};
+use super::roster::Entry;
 use super::spool::Spool;
 use super::voice::Voice;
 use super::waits::{Forbidden, Rescue};
@@ -25,8 +27,7 @@ use crate::history::{self, Past, Standing};
 use crate::notify::Report;
 use crate::schedule::agenda::{Fate, Next, Seen};
 use crate::schedule::{Kind, Task};
-use crate::sys::claim::{Claim, claim};
-use crate::sys::fs::write_atomic;
+use crate::sys::claim::Claim;
 
 pub(super) struct Site {
     pub(super) name: String,
@@ -44,7 +45,9 @@ pub(super) struct Site {
     rescue: Option<Rescue>,
     /// What was complained of and when: it need not be said each minute.
     troubles: BTreeMap<String, Timestamp>,
-    _claim: Claim,
+    /// The configuration as it was accepted.
+    text: Zeroizing<Vec<u8>>,
+    claim: Claim,
 }
 
 impl Site {
@@ -52,7 +55,7 @@ impl Site {
     pub(super) fn open(entry: &Entry, voice: &Voice, now: Timestamp) -> Result<Self> {
         let config = &entry.config;
         let state = config.state.join(&config.site.name);
-        let claim = claim(&state.join("agent.lock"), "agent").context("take the site on")?;
+        let claim = kept::claim_of(&state).context("take the site on")?;
         let (memory, damage) = Memory::recall(&state);
         let mut site = Self {
             name: config.site.name.clone(),
@@ -67,13 +70,14 @@ impl Site {
             voice: voice.clone(),
             rescue: None,
             troubles: BTreeMap::new(),
+            text: entry.text.clone(),
             state,
-            _claim: claim,
+            claim,
         };
         if let Some(damage) = damage {
             site.complain(format!("{damage}; what is due is counted from now on"));
         }
-        site.keep_config(&entry.text)?;
+        site.keep_config()?;
         site.forget_former_tasks();
         site.memory.config_file = Some(entry.file.clone());
         site.keep(now);
@@ -86,7 +90,8 @@ impl Site {
         let (tasks, zone, spool) = (config.tasks(now)?, config.time_zone()?, spool(config, &self.state)?);
         let forbidden = Forbidden::of(config)?;
         self.news.reload(config.notify_spec(&entry.file)?, now);
-        self.keep_config(&entry.text)?;
+        self.text.clone_from(&entry.text);
+        self.keep_config()?;
         self.config_file.clone_from(&entry.file);
         self.memory.config_file = Some(entry.file.clone());
         (self.tasks, self.zone, self.spool, self.forbidden) = (tasks, zone, spool, forbidden);
@@ -100,16 +105,6 @@ impl Site {
         self.memory.tasks.retain(|kind, _| self.tasks.iter().any(|task| task.kind == *kind));
     }
 
-    /// Runs read what was accepted, and not what somebody is just editing.
-    fn keep_config(&self, text: &[u8]) -> Result<()> {
-        write_atomic(&accepted(&self.state), text, 0o600)
-    }
-
-    /// The configuration as it was accepted.
-    pub(super) fn accepted(&self) -> PathBuf {
-        accepted(&self.state)
-    }
-
     pub(super) fn spools(&self) -> &[PathBuf] {
         self.spool.places()
     }
@@ -118,7 +113,9 @@ impl Site {
     /// a stranger's spool must not stop the backups.
     pub(super) fn look(&mut self, now: Timestamp) -> Vec<Order> {
         let mut orders = Vec::new();
-        for part in [Self::look_at_tasks, Self::look_at_requests, Self::look_for_leftovers] {
+        for part in
+            [Self::look_after_place, Self::look_at_tasks, Self::look_at_requests, Self::look_for_leftovers]
+        {
             if let Err(error) = part(self, now, &mut orders) {
                 self.complain_sometimes(format!("cannot be looked after: {error}"), now);
             }
@@ -221,14 +218,6 @@ impl Site {
 
     fn was_interrupted(&self, past: &Past) -> bool {
         past.state.outcome == Some(Outcome::Cancelled) && self.memory.interrupted.as_ref() == Some(&past.id)
-    }
-
-    /// Writes down what must not be forgotten. A disk that is full is no reason to do nothing: what is due is then begun all the same,
-    /// and might be begun once more by the next agent.
-    fn keep(&mut self, now: Timestamp) {
-        if let Err(error) = self.memory.keep(&self.state) {
-            self.complain_sometimes(format!("{error}: a run may happen twice if the agent ends now"), now);
-        }
     }
 
     /// Tells others what is new; gives back what is to be sent.

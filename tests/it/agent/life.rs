@@ -300,3 +300,17 @@ fn the_doctor_says_whether_anybody_follows_the_schedule() {
         ran.out
     );
 }
+
+#[test]
+fn a_memory_that_was_removed_under_it_does_not_end_the_backups() {
+    let world = scheduled("databases: []", "schedule: \"*/2 * * * * *\"\n");
+    let agent = Agent::start(&world, &[]);
+    agent.wait_for("ended: success");
+    // A run at work may write there meanwhile.
+    wait_until(|| std::fs::remove_dir_all(world.path("state/demo")).is_ok(), || agent.log());
+    let before = agent.log().matches("ended: success").count();
+    wait_until(|| agent.log().matches("ended: success").count() > before + 1, || agent.log());
+    assert!(agent.log().contains("was removed and is written anew"), "{}", agent.log());
+    // And it still is the only one.
+    world.run(&["agent", "--sites", "/nonexistent"]).expect(11);
+}
