@@ -52,7 +52,8 @@ impl Config {
             delay: share_of_jitter(jitter, &self.site.name, kind.name()),
             not_during: schedule.not_during.clone(),
             from: schedule.from.map(start).transpose()?,
-            to: schedule.to.map(|day| day.checked_add(1.day()).and_then(start)).transpose()?,
+            // 9999-12-31 is how people write that there is no end, and no day comes after it.
+            to: schedule.to.and_then(|day| day.checked_add(1.day()).and_then(start).ok()),
             zone: zone.clone(),
         };
         let over = timetable.to.is_some_and(|to| to <= now);

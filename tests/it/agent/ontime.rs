@@ -177,3 +177,10 @@ fn a_schedule_can_follow_from_the_retention() {
     assert!(refused.err.contains("no schedule follows from the retention"), "{}", refused.err);
     world.run(&["config", "check"]).expect(2);
 }
+
+#[test]
+fn a_last_day_that_means_no_end_is_none() {
+    let world = World::new("databases: []");
+    world.configure("databases: []", None, "schedule: {backup: daily, to: \"9999-12-31\"}\n");
+    assert_eq!(world.json(0, &["schedule", "-n", "2"])["result"].as_array().unwrap().len(), 2);
+}
