@@ -26,7 +26,8 @@ impl Forbidden {
     pub(super) fn until(&self, now: Timestamp) -> Option<Timestamp> {
         // Without an end in sight it is looked at again.
         let later = now.checked_add(SignedDuration::from_hours(1)).unwrap_or(now);
-        Some(open_from(&self.windows, now, &self.zone).unwrap_or(later)).filter(|open| *open > now)
+        Some(open_from(&self.windows, now, SignedDuration::ZERO, &self.zone).unwrap_or(later))
+            .filter(|open| *open > now)
     }
 }
 

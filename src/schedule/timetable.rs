@@ -7,10 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::cron::Cron;
-use super::window::Window;
-
-/// Windows that follow each other without a gap; more than a week's worth would mean never.
-const WINDOWS_IN_A_ROW: usize = 64;
+use super::window::{Window, open_from};
 
 /// Missed times that are counted one by one; beyond, only that there were that many.
 const COUNTED: u64 = 1000;
@@ -103,21 +100,10 @@ impl Timetable {
         }
     }
 
-    /// `None`: no hour is allowed.
+    /// `None`: no hour is allowed. Those that waited for the end of a window do not all begin at once either.
     fn due(&self, nominal: Timestamp) -> Option<Timestamp> {
-        let mut due = nominal.checked_add(self.delay).ok()?;
-        for _ in 0..WINDOWS_IN_A_ROW {
-            let Some(end) = self.not_during.iter().find_map(|window| window.end(due, &self.zone)) else {
-                return Some(due);
-            };
-            // Those that waited for the end of a window do not all begin at once either, as far as there is room.
-            due = end.checked_add(self.delay).ok().filter(|late| self.allowed(*late)).unwrap_or(end);
-        }
-        None
-    }
-
-    fn allowed(&self, moment: Timestamp) -> bool {
-        self.not_during.iter().all(|window| window.end(moment, &self.zone).is_none())
+        let due = nominal.checked_add(self.delay).ok()?;
+        open_from(&self.not_during, due, self.delay, &self.zone)
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 const DAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Monday),
@@ -30,14 +30,19 @@ pub struct Window {
 /// Windows that follow each other without a gap; more than a week's worth would mean never.
 const IN_A_ROW: usize = 64;
 
-/// The first moment from this one on that lies in none of the windows; `None` if there is none in sight.
-pub fn open_from(windows: &[Window], moment: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+/// The first moment from this one on that lies in none of the windows; `None` if there is none in sight. Who had to wait for an
+/// end waits so much longer, as far as there is room.
+pub fn open_from(
+    windows: &[Window],
+    moment: Timestamp,
+    delay: SignedDuration,
+    zone: &TimeZone,
+) -> Option<Timestamp> {
+    let end_of = |moment| windows.iter().find_map(|window| window.end(moment, zone));
     let mut open = moment;
     for _ in 0..IN_A_ROW {
-        match windows.iter().find_map(|window| window.end(open, zone)) {
-            Some(end) => open = end,
-            None => return Some(open),
-        }
+        let Some(end) = end_of(open) else { return Some(open) };
+        open = end.checked_add(delay).ok().filter(|late| end_of(*late).is_none()).unwrap_or(end);
     }
     None
 }
