@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Context, Error, Result};
+use crate::sys::space::Space;
 
 /// A restore holds the live tables and their copy; indexes come on top of what the dump has.
 const TIMES: u64 = 2;
@@ -13,8 +14,7 @@ pub(super) fn for_copy(directory: &str, dumped: u64) -> Result<()> {
     if !Path::new(directory).is_dir() {
         return Ok(());
     }
-    let space = nix::sys::statvfs::statvfs(directory).with_context(|| format!("look at {directory}"))?;
-    let free = space.blocks_available().saturating_mul(space.fragment_size());
+    let free = Space::at(Path::new(directory)).with_context(|| format!("look at {directory}"))?.free;
     let wanted = dumped.saturating_mul(TIMES);
     if free < wanted {
         return Err(Error::failed(format!(

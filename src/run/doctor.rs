@@ -1,6 +1,5 @@
 //! What would make the next backup or restore fail, found by trying each part of it, with the remedy.
 
-use nix::sys::statvfs::statvfs;
 use serde::Serialize;
 
 use super::Job;
@@ -15,6 +14,7 @@ use crate::repo::Mode;
 use crate::storage;
 use crate::sys::claim::claim;
 use crate::sys::mount;
+use crate::sys::space::Space;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize)]
@@ -176,10 +176,10 @@ fn unfinished(job: &Job) -> Vec<Finding> {
 
 fn space(name: &str, root: &std::path::Path) -> Finding {
     let what = format!("space on {name}");
-    match statvfs(root) {
+    match Space::at(root) {
         Err(error) => finding(&what, Err(error.into())),
-        Ok(stat) => {
-            let percent = stat.blocks_available() * 100 / stat.blocks().max(1);
+        Ok(Space { free, size }) => {
+            let percent = free.saturating_mul(100) / size.max(1);
             let health = if percent < LOW_PERCENT { Health::Warning } else { Health::Good };
             let remedy = (health == Health::Warning)
                 .then(|| "keep fewer snapshots, or make the storage larger".to_owned());

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use nix::sys::statvfs::statvfs;
-
 use super::Job;
 use super::scope::{Alone, Run};
 use crate::error::Result;
@@ -13,6 +11,7 @@ use crate::repo::{Mode, Place, Repo};
 use crate::storage::identity::{self, Identity, Standing};
 use crate::storage::{Attached, Storage};
 use crate::sys::claim::claim;
+use crate::sys::space::Space;
 use crate::sys::watch::Watch;
 
 /// A repository in reach, for the length of the run it was opened in.
@@ -128,9 +127,8 @@ pub(crate) fn open_repo(job: &Job, reach: &Reach, cx: &Cx) -> Result<Repo> {
 
 /// So that whoever keeps the history can tell when the storage will be full. That it cannot be had is no reason to stop.
 fn tell_space(reach: &Reach, cx: &Cx) {
-    if let Ok(space) = statvfs(reach.root()) {
-        let unit = space.fragment_size();
-        cx.emit(What::Space { free: unit * space.blocks_available(), total: unit * space.blocks() });
+    if let Ok(Space { free, size }) = Space::at(reach.root()) {
+        cx.emit(What::Space { free, total: size });
     }
 }
 

@@ -19,6 +19,7 @@ use crate::dump::Shelf;
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 use crate::sys::fs::{sibling, sync_directory};
+use crate::sys::space::Space;
 
 /// Files that belong to a database file and are meaningless, or fatal, beside another one.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -66,9 +67,7 @@ pub(super) fn preflight(path: &Path, shelf: &dyn Shelf, cx: &Cx) -> Result<()> {
     let directory = live.parent().unwrap_or(Path::new("/"));
     nix::unistd::access(directory, nix::unistd::AccessFlags::W_OK)
         .with_context(|| format!("write to {}", directory.display()))?;
-    let space =
-        nix::sys::statvfs::statvfs(directory).with_context(|| format!("look at {}", directory.display()))?;
-    let free = space.blocks_available().saturating_mul(space.fragment_size());
+    let free = Space::at(directory).with_context(|| format!("look at {}", directory.display()))?.free;
     if free < manifest.bytes {
         return Err(Error::failed(format!(
             "{} has {free} bytes free and the copy takes {}",
