@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::{Event, RunState, Sink, What};
-use crate::sys::fs::{private_file, sync_directory};
+use crate::sys::fs::{create_private_directory, private_file, sync_directory};
 
 /// Runs that are remembered.
 const KEEP: usize = 1000;
@@ -60,11 +60,7 @@ impl Recorder {
         if !is_name(run) {
             return Err(Error::usage(format!("{run:?} is no name for a run")));
         }
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .with_context(|| format!("create {}", directory.display()))?;
+        create_private_directory(directory)?;
         forget_old(directory)?;
         let place = place(directory, run);
         // Locked before it has its name: a reader never sees it without its lock.

@@ -14,13 +14,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use self::place::{
-    files, make, new_name, reason, remove, remove_strangers, strangers_files, strangers_reason,
-};
+use self::place::{files, new_name, reason, remove, remove_strangers, strangers_files, strangers_reason};
 pub use self::verbs::{Request, discard, leave, list, retry};
 use crate::error::{Error, Result};
 use crate::schedule::agenda::back_off;
-use crate::sys::fs::create_private;
+use crate::sys::fs::{create_private, create_private_directory};
 
 /// Below the state of a site.
 const OWN: &str = "requests";
@@ -83,7 +81,7 @@ impl Spool {
     /// `state` is the site's; a spool besides our own must be there, with the rights that its owner chose.
     pub(super) fn open(state: &Path, also: Option<&Path>, settle: Duration, apart: Duration) -> Result<Self> {
         let own = state.join(OWN);
-        make(&own)?;
+        create_private_directory(&own)?;
         Ok(Self {
             state: state.to_owned(),
             places: std::iter::once(own).chain(also.map(Path::to_owned)).collect(),
@@ -214,7 +212,7 @@ impl Spool {
         let own = path.parent() == self.places.first().map(PathBuf::as_path);
         let reason = if own { reason(path) } else { strangers_reason(path) };
         let dead = self.state.join(DEAD);
-        make(&dead)?;
+        create_private_directory(&dead)?;
         let name = new_name();
         let letter = dead.join(&name);
         create_private(&letter, reason.as_bytes())?;

@@ -1,7 +1,7 @@
 //! What is to be told waits here until it is told: durable, bounded, and counted whatever becomes of it.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use super::message::{Message, Tray};
 use super::occasion::Occasion;
 use super::spec::{NotifySpec, Word};
 use crate::error::{Context, Error, Result};
+use crate::sys::fs::create_private_directory;
 
 /// Messages that wait at the most, over all channels.
 const MOST_WAITING: usize = 1000;
@@ -25,13 +26,6 @@ const MOST_DEAD: usize = 500;
 /// Where a site's notifications are kept, below the directory of what is remembered of it.
 pub fn directory(state: &Path) -> PathBuf {
     state.join("notify")
-}
-
-/// A directory that is nobody else's business, with those above it.
-pub(super) fn make(place: &Path) -> Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700);
-    builder.create(place).with_context(|| format!("create {}", place.display()))
 }
 
 /// The messages of one site.
@@ -64,8 +58,8 @@ impl Outbox {
     pub fn open(state: &Path) -> Result<Self> {
         let directory = directory(state);
         let (waiting, dead) = (directory.join("waiting"), directory.join("dead"));
-        make(&waiting)?;
-        make(&dead)?;
+        create_private_directory(&waiting)?;
+        create_private_directory(&dead)?;
         Ok(Self { directory, waiting: Tray::new(waiting), dead: Tray::new(dead) })
     }
 

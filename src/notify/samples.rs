@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::outbox::{directory, make};
+use super::outbox::directory;
 use crate::error::{Context, Result};
-use crate::sys::fs::write_atomic;
+use crate::sys::fs::{create_private_directory, write_atomic};
 
 const FILE: &str = "storage.json";
 
@@ -46,7 +46,7 @@ pub fn add_sample(state: &Path, sample: Sample) -> Result<Vec<Sample>> {
     known.push(sample);
     let surplus = known.len().saturating_sub(MOST);
     known.drain(..surplus);
-    make(&directory(state))?;
+    create_private_directory(&directory(state))?;
     write_atomic(&place(state), &serde_json::to_vec(&known).context("write samples")?, 0o600)?;
     Ok(known)
 }

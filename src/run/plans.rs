@@ -1,8 +1,6 @@
 //! A restore that was looked at before it is done: kept under an id that is made of all that it would change, so that the same
 //! id can only ever mean the same changes.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -12,7 +10,7 @@ use super::Job;
 use super::parts::Parts;
 use super::request::{Preview, RestoreRequest, Target};
 use crate::error::{Context, Error, Result};
-use crate::sys::fs::write_atomic;
+use crate::sys::fs::{private_directory, write_atomic};
 
 /// Below the site's state.
 const DIRECTORY: &str = "plans";
@@ -74,11 +72,7 @@ pub(crate) fn keep(job: &Job, request: &RestoreRequest<'_>, preview: Preview) ->
         in_place_database: request.in_place_database,
     };
     let directory = job.state.join(DIRECTORY);
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&directory)
-        .with_context(|| format!("make {}", directory.display()))?;
+    private_directory(&directory).with_context(|| format!("make {}", directory.display()))?;
     write_atomic(&path(job, &id), &serde_json::to_vec_pretty(&plan)?, 0o600)?;
     forget_old(&directory)?;
     Ok(Preview { plan: Some(id), ..preview })

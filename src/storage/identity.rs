@@ -1,8 +1,8 @@
 //! Which storage this is: a marker written once and remembered, so that an emptied, exchanged or foreign directory shows.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::probe;
 use crate::error::{Context, Error, Result};
-use crate::sys::fs::write_atomic;
+use crate::sys::fs::{create_private_directory, write_atomic};
 
 /// Name of the marker file in a storage's root.
 pub const MARKER: &str = ".lifeboat-storage";
@@ -102,11 +102,7 @@ pub fn verify(root: &Path, remembered: Option<&Identity>, repository: Option<&st
 
 /// Keeps an identity in the site's state directory, which is created if need be.
 pub fn remember(state: &Path, identity: &Identity) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(state)
-        .with_context(|| format!("create {}", state.display()))?;
+    create_private_directory(state)?;
     let text = serde_json::to_vec_pretty(identity).context("write the storage's identity")?;
     write_atomic(&state.join(REMEMBERED), &text, 0o600)
 }

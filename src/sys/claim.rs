@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::sys::fs::private_directory;
 
 /// Held until dropped; the kernel lets go of it when the process ends in whatever way.
 pub struct Claim {
@@ -42,10 +43,7 @@ fn take(mut file: File) -> Result<Flock<File>, Errno> {
 /// Takes the lock file at `path`, or says who has it since when.
 pub fn claim(path: &Path, purpose: &str) -> Result<Claim> {
     if let Some(directory) = path.parent() {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
+        private_directory(directory)
             .with_context(|| format!("create the state directory {}", directory.display()))
             .remedy("run as root, or set `state` to a directory that this user may write")?;
     }

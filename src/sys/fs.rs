@@ -1,10 +1,10 @@
 //! Writing files so that they are there after a crash, and swapping directories in one step.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -37,6 +37,16 @@ pub fn write_atomic(path: &Path, data: &[u8], mode: u32) -> Result<()> {
         .inspect_err(|_| drop(std::fs::remove_file(&beside)))
         .with_context(|| format!("write {}", path.display()))?;
     sync_directory(directory)
+}
+
+/// Makes a directory that is nobody else's business, with those above it; one that is there stays as it is.
+pub fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// The same, with words for the error.
+pub fn create_private_directory(path: &Path) -> Result<()> {
+    private_directory(path).with_context(|| format!("create {}", path.display()))
 }
 
 /// A file that must not exist yet, readable by its owner alone from the first byte.

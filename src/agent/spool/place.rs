@@ -1,10 +1,10 @@
 //! The directories in which requests lie: our own, and such as strangers write to, whom nothing is believed.
 
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -24,14 +24,6 @@ const SHOWN: u64 = 1000;
 
 pub(super) fn new_name() -> String {
     format!("{}-{:08x}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), rand::random::<u32>())
-}
-
-pub(super) fn make(directory: &Path) -> Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .with_context(|| format!("create {}", directory.display()))
 }
 
 /// What could be requests; hidden files are how others write before they rename.

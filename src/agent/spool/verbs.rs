@@ -6,11 +6,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::place::{
-    files, make, name_of, new_name, reason, remove, remove_strangers, strangers_files, strangers_reason,
+    files, name_of, new_name, reason, remove, remove_strangers, strangers_files, strangers_reason,
 };
 use super::{DEAD, OWN};
 use crate::error::{Context, Error, Result};
-use crate::sys::fs::create_private;
+use crate::sys::fs::{create_private, create_private_directory};
 
 /// A request, or one that was given up.
 #[derive(Clone, Debug, Serialize)]
@@ -23,7 +23,7 @@ pub struct Request {
 /// Leaves a request in the spool of a site, durably.
 pub fn leave(state: &Path, reason: &str) -> Result<String> {
     let own = state.join(OWN);
-    make(&own)?;
+    create_private_directory(&own)?;
     let name = new_name();
     create_private(&own.join(&name), reason.as_bytes())?;
     Ok(name)
@@ -45,7 +45,7 @@ pub fn list(state: &Path, also: Option<&Path>) -> Result<Vec<Request>> {
 /// Gives dead letters another chance: the one of this name, or all.
 pub fn retry(state: &Path, name: Option<&str>) -> Result<usize> {
     let own = state.join(OWN);
-    make(&own)?;
+    create_private_directory(&own)?;
     let mut count = 0;
     for path in files(&state.join(DEAD))?.iter().filter(|path| name.is_none_or(|name| name == name_of(path)))
     {

@@ -1,14 +1,13 @@
 //! A dump as plain files on this machine, for a restore that must have both sides at hand: whole, or not there under its name.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::dump::{DumpFile, Shelf};
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
-use crate::sys::fs::{private_file, sibling, sync_directory};
+use crate::sys::fs::{private_directory, private_file, sibling, sync_directory};
 
 /// In the name of one that is being written.
 const PART: &str = ".part";
@@ -30,8 +29,7 @@ impl Spool {
         let part = sibling(&self.0, PART);
         let what = || format!("keep a dump in {}", part.display());
         remove(&part)?;
-        let private = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
-        private(&part).with_context(what)?;
+        private_directory(&part).with_context(what)?;
         while let Some(file) = next()? {
             cx.go_on()?;
             if !file.path.components().all(|name| matches!(name, Component::Normal(_))) {
@@ -39,7 +37,7 @@ impl Spool {
             }
             let path = part.join(&file.path);
             let write = || -> std::io::Result<()> {
-                private(path.parent().unwrap_or(&part))?;
+                private_directory(path.parent().unwrap_or(&part))?;
                 let mut target = private_file(&path)?;
                 target.write_all(&file.data)?;
                 target.sync_all()

@@ -1,8 +1,6 @@
 //! The server's own `pg_dump`, which knows how to write down definitions: found, told the password, and not believed blindly.
 
 use std::collections::BTreeSet;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +9,7 @@ use super::tls;
 use crate::database::{PostgresAddress, PostgresSpec};
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
-use crate::sys::fs::create_private;
+use crate::sys::fs::{create_private, create_private_directory};
 use crate::sys::process::{self, How, Program};
 
 /// Directories of programs, and those in which every directory is one version: Debian's and Red Hat's.
@@ -152,11 +150,7 @@ impl PasswordFile {
         }
         let text = password.reveal().replace('\\', "\\\\").replace(':', "\\:");
         let line = zeroize::Zeroizing::new(format!("*:*:*:*:{text}\n"));
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&spec.scratch)
-            .with_context(|| format!("create {}", spec.scratch.display()))?;
+        create_private_directory(&spec.scratch)?;
         remove_forgotten(&spec.scratch);
         let name = format!("{PASSWORD_PREFIX}{}-{:016x}", std::process::id(), rand::random::<u64>());
         let file = Self(spec.scratch.join(name));

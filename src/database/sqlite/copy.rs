@@ -1,7 +1,7 @@
 //! A consistent private copy of a database that others are writing to.
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
+use crate::sys::fs::private_directory;
 
 /// Of a copy's directory; the number of the process that made it follows.
 const PREFIX: &str = "sqlite-";
@@ -34,11 +35,7 @@ pub(super) struct Copy {
 /// that only we can enter (never beside the database, which a web server may serve); it loses its name as soon as it was
 /// checked. (Earlier would be better, but `SQLite` opens no write-ahead log beside a file without a name.)
 pub(super) fn take(source: &Path, scratch: &Path, cx: &Cx) -> Result<Copy> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(scratch)
-        .with_context(|| format!("make the directory {}", scratch.display()))?;
+    private_directory(scratch).with_context(|| format!("make the directory {}", scratch.display()))?;
     sweep(scratch)?;
     let directory = nix::unistd::mkdtemp(&scratch.join(format!("{PREFIX}{}-XXXXXX", std::process::id())))
         .with_context(|| format!("make a private directory in {}", scratch.display()))?;

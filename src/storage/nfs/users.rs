@@ -1,14 +1,15 @@
 //! Who uses a mount point: with several runs on one mount, the last one unmounts, and nobody under another's feet.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::sys::fs::private_directory;
 
 /// Emptied at boot, like the table of mounts itself.
 const DIRECTORY: &str = "/run/lifeboat";
@@ -67,7 +68,7 @@ pub(super) fn is_free(mountpoint: &Path, _gate: &Gate) -> Result<bool> {
 
 fn open(mountpoint: &Path, what: &str) -> Result<File> {
     let open = || -> io::Result<File> {
-        DirBuilder::new().recursive(true).mode(0o700).create(DIRECTORY)?;
+        private_directory(Path::new(DIRECTORY))?;
         let path = Path::new(DIRECTORY).join(format!("mount{}.{what}", escape(mountpoint)));
         OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)
     };
