@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::{Event, RunState, Sink, What};
-use crate::sys::fs::{create_private_directory, private_file, sync_directory};
+use crate::sys::fs::{create_private_directory, list, private_file, sync_directory};
 
 /// Runs that are remembered.
 const KEEP: usize = 1000;
@@ -123,13 +123,8 @@ pub struct Past {
 
 /// The names of all runs, the newest first.
 pub fn names(directory: &Path) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("list {}", directory.display())),
-    };
     let mut names = Vec::new();
-    for entry in entries {
+    for entry in list(directory)?.into_iter().flatten() {
         let name = entry?.file_name();
         let run = name.to_str().and_then(|name| name.strip_suffix(SUFFIX)).filter(|run| is_name(run));
         names.extend(run.map(str::to_owned));

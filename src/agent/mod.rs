@@ -64,7 +64,7 @@ pub fn run(settings: &Settings, signals: Signals, voice: Voice) -> Result<()> {
 
 /// A site in numbers, for Prometheus, from what the agent and the runs have left on the disk.
 pub fn numbers(config: &Config, now: Timestamp) -> Result<metrics::Site> {
-    let state = config.state.join(&config.site.name);
+    let state = config.site_state();
     let (memory, _) = memory::Memory::recall(&state);
     let requests = spool::list(&state, config.schedule.on_request.spool.as_deref())?;
     let tasks = config.tasks(now)?;

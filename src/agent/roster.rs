@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 use super::memory::Memory;
 use crate::config::{self, Config};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
+use crate::sys::fs::list;
 
 /// The configurations that can be followed, and what is wrong with the others.
 #[derive(Default)]
@@ -26,7 +27,7 @@ pub(super) struct Entry {
 impl Entry {
     /// Where the site is remembered; by this a site is known.
     pub(super) fn state(&self) -> PathBuf {
-        self.config.state.join(&self.config.site.name)
+        self.config.site_state()
     }
 }
 
@@ -42,7 +43,7 @@ pub(super) fn read(file: &Path, sites: &Path) -> Result<Roster> {
         match config::load_with_text(&file) {
             Err(problems) => roster.bad.push((file, problems.to_string())),
             Ok((config, text)) => {
-                let state = config.state.join(&config.site.name);
+                let state = config.site_state();
                 if let Some(other) = states.get(&state) {
                     let why = format!("site {} is described by {} too", config.site.name, other.display());
                     roster.bad.push((file, why));
@@ -83,13 +84,8 @@ pub(super) fn as_accepted(file: &Path, good: &[Entry]) -> Option<Entry> {
 }
 
 fn listed(sites: &Path) -> Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(sites) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error).with_context(|| format!("list {}", sites.display())),
-    };
     let mut files = Vec::new();
-    for entry in entries {
+    for entry in list(sites)?.into_iter().flatten() {
         let path = entry?.path();
         let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if !hidden && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {

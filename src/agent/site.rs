@@ -54,7 +54,7 @@ impl Site {
     /// Takes a site on; an agent that has it already is named in the error.
     pub(super) fn open(entry: &Entry, voice: &Voice, now: Timestamp) -> Result<Self> {
         let config = &entry.config;
-        let state = config.state.join(&config.site.name);
+        let state = config.site_state();
         let claim = kept::claim_of(&state).context("take the site on")?;
         let (memory, damage) = Memory::recall(&state);
         let mut site = Self {

@@ -22,7 +22,7 @@ pub(super) fn notify(session: &Session<'_>, action: &Notify) -> Done {
 }
 
 fn outbox(config: &Config) -> Result<Outbox> {
-    Outbox::open(&config.state.join(&config.site.name))
+    Outbox::open(&config.site_state())
 }
 
 fn list(session: &Session<'_>, config: &Config) -> Done {

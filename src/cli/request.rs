@@ -13,7 +13,7 @@ const LONGEST: usize = 1000;
 
 pub(super) fn request(session: &Session<'_>, args: &Request) -> Done {
     let config = session.config()?;
-    let state = config.state.join(&config.site.name);
+    let state = config.site_state();
     let also = config.schedule.on_request.spool.as_deref();
     if args.list {
         let requests = spool::list(&state, also)?;

@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(300);
 
 pub(super) fn runs(session: &Session<'_>, args: &Runs) -> Done {
     let config = session.config()?;
-    let directory = history::directory(&config.state.join(&config.site.name));
+    let directory = history::directory(&config.site_state());
     let zone = config.time_zone()?;
     match (&args.id, args.follow) {
         (Some(id), follow) => one(session, &directory, &find(&directory, id)?, follow),

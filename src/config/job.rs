@@ -67,7 +67,7 @@ impl Config {
             limits: self.limits.of_run(),
             hooks: self.hook_specs(),
             zone: self.time_zone()?,
-            state: self.state.join(&self.site.name),
+            state: self.site_state(),
             patience: Watch::LIMIT,
         })
     }
@@ -76,7 +76,7 @@ impl Config {
     /// ones just fetched from a snapshot.
     pub fn databases(&self, root: &Path) -> Result<Vec<DatabaseSpec>> {
         let Some(listed) = &self.databases else { return self.found_databases(root) };
-        let scratch = || self.state.join(&self.site.name);
+        let scratch = || self.site_state();
         let mut specs = Vec::new();
         for (number, database) in listed.iter().enumerate() {
             specs.push(match database {
@@ -106,6 +106,11 @@ impl Config {
         Ok(specs)
     }
 
+    /// Where this site is remembered.
+    pub fn site_state(&self) -> PathBuf {
+        self.state.join(&self.site.name)
+    }
+
     /// The repository's password, whether or not the key file makes it unnecessary.
     pub fn repository_password(&self) -> Result<Secret> {
         self.repository.password.resolve("repository.password")
@@ -125,9 +130,7 @@ impl Config {
 
     fn found_databases(&self, root: &Path) -> Result<Vec<DatabaseSpec>> {
         match (self.wordpress(root)?, self.site.kind) {
-            (Some(site), _) => {
-                Ok(vec![DatabaseSpec::Mysql(of_site(&site, self.state.join(&self.site.name))?)])
-            }
+            (Some(site), _) => Ok(vec![DatabaseSpec::Mysql(of_site(&site, self.site_state())?)]),
             (None, SiteKind::Generic) => Ok(Vec::new()),
             (None, _) => Err(Error::usage(format!(
                 "cannot tell which databases belong to the site in {}",
@@ -181,7 +184,7 @@ impl Config {
     fn repo_spec(&self) -> Result<RepoSpec> {
         let key_file: PathBuf = self.repository.key_file.clone();
         let password = if key_file.exists() { None } else { Some(self.repository_password()?) };
-        let limits = self.limits.of_repository(&self.state.join(&self.site.name));
+        let limits = self.limits.of_repository(&self.site_state());
         Ok(RepoSpec { path: self.repository.path.clone(), password, key_file, limits })
     }
 

@@ -1,7 +1,7 @@
 //! Writing files so that they are there after a crash, and swapping directories in one step.
 
 use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, ReadDir};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -63,6 +63,15 @@ pub fn create_private(path: &Path, data: &[u8]) -> Result<()> {
     };
     write().with_context(|| format!("create {}", path.display()))?;
     sync_directory(parent(path)?)
+}
+
+/// What is in a directory; nothing if there is none of this name.
+pub fn list(path: &Path) -> Result<Option<ReadDir>> {
+    match std::fs::read_dir(path) {
+        Ok(entries) => Ok(Some(entries)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("list {}", path.display())),
+    }
 }
 
 /// Makes a rename or a new file in this directory survive a power loss.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use nix::fcntl::OFlag;
 
 use crate::error::{Context, Result};
-use crate::sys::fs::Spot;
+use crate::sys::fs::{Spot, list};
 
 /// Requests that are looked at one by one; a flood is as good as one.
 const MANY: usize = 10_000;
@@ -28,12 +28,7 @@ pub(super) fn new_name() -> String {
 
 /// What could be requests; hidden files are how others write before they rename.
 pub(super) fn files(directory: &Path) -> Result<BTreeSet<PathBuf>> {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(error).with_context(|| format!("list {}", directory.display())),
-    };
-    requests_among(entries, directory)
+    list(directory)?.map_or(Ok(BTreeSet::new()), |entries| requests_among(entries, directory))
 }
 
 fn requests_among(entries: fs::ReadDir, directory: &Path) -> Result<BTreeSet<PathBuf>> {
