@@ -13,12 +13,10 @@ use crate::history::{self, Past, Standing};
 use crate::metrics::{Site, Totals};
 use crate::notify::{self, Facts, NotifySpec, Outbox, Report, Sample};
 use crate::run::last_passed;
+use crate::schedule::agenda::WRONG_CLOCK;
 use crate::sys::fs::write_atomic;
 
 const FILE: &str = "news.json";
-
-/// A clock that is set back farther than this was wrong before.
-const WRONG_CLOCK: SignedDuration = SignedDuration::from_hours(26);
 
 /// What must not be told twice, and what alerts are judged by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -28,6 +28,7 @@ use crate::notify::Report;
 use crate::schedule::agenda::{Fate, Next, Seen};
 use crate::schedule::{Kind, Task};
 use crate::sys::claim::Claim;
+use crate::sys::local_time::local_time;
 
 pub(super) struct Site {
     pub(super) name: String,
@@ -332,7 +333,7 @@ impl Site {
     }
 
     fn local(&self, moment: Timestamp) -> String {
-        moment.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+        local_time(moment, &self.zone)
     }
 
     pub(super) fn say(&self, text: impl Into<String>) {

@@ -11,6 +11,7 @@ use super::{Done, SUCCESS, Session};
 use crate::config::Config;
 use crate::error::{Kind, Result};
 use crate::notify::{Listing, Message, Outbox, Report, Which};
+use crate::sys::local_time::local_time;
 
 pub(super) fn notify(session: &Session<'_>, action: &Notify) -> Done {
     let config = session.config()?;
@@ -35,7 +36,7 @@ fn describe(listing: &Listing, zone: &TimeZone, out: &mut dyn Write) -> std::io:
     if waiting.is_empty() && dead.is_empty() && damaged.is_empty() {
         writeln!(out, "nothing is waiting, nothing was given up")?;
     }
-    let local = |time: Timestamp| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+    let local = |time: Timestamp| local_time(time, zone);
     let row = |message: &Message| {
         vec![
             message.id.clone(),

@@ -11,6 +11,7 @@ use super::{Done, SUCCESS, Session};
 use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
 use crate::history::{self, Past, Standing};
+use crate::sys::local_time::local_time;
 
 /// How often a file is looked at that somebody follows.
 const LOOK: Duration = Duration::from_millis(300);
@@ -35,8 +36,7 @@ fn list(runs: &[Past], zone: &jiff::tz::TimeZone, out: &mut dyn Write) -> io::Re
     }
     let rows = runs.iter().map(|past| {
         let state = &past.state;
-        let begun =
-            state.started.map(|at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string());
+        let begun = state.started.map(|at| local_time(at, zone));
         let took = state.started.zip(state.finished).map(|(from, to)| to.duration_since(from).as_secs_f64());
         vec![
             past.id.clone(),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::event::{Outcome, RunKind};
+use crate::sys::local_time::local_time;
 use crate::sys::secret::Secret;
 
 /// All channels of a site, and what the agent watches.
@@ -218,6 +219,6 @@ impl NotifySpec {
     }
 
     pub(super) fn local(&self, time: Timestamp) -> String {
-        time.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+        local_time(time, &self.zone)
     }
 }

@@ -14,6 +14,7 @@ use crate::repo::RepoSpec;
 use crate::schedule::Retention;
 use crate::site::SiteSpec;
 use crate::storage::StorageSpec;
+use crate::sys::local_time::local_time;
 
 /// One site and everything that is asked for it.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ pub struct Job {
 impl Job {
     /// A moment as people read it here: in the site's zone, which is named.
     pub fn local(&self, time: Timestamp) -> String {
-        time.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+        local_time(time, &self.zone)
     }
 
     /// Patterns of what is left out of the files: what the configuration says, and database files that are dumped, which

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::timetable::Timetable;
 
 /// A clock that went back farther than this was wrong before; what it had us believe is forgotten.
-const WRONG_CLOCK: SignedDuration = SignedDuration::from_hours(26);
+pub const WRONG_CLOCK: SignedDuration = SignedDuration::from_hours(26);
 
 /// How often in all a run is begun for one time if the process dies under it.
 const CRASHES: u32 = 3;

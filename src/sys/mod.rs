@@ -3,6 +3,7 @@
 pub mod claim;
 pub mod deadline;
 pub mod fs;
+pub mod local_time;
 pub mod mount;
 pub mod pressure;
 pub mod process;
