@@ -113,7 +113,7 @@ pub enum Standing {
 }
 
 /// A run as its file tells it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Past {
     pub id: String,
     pub standing: Standing,

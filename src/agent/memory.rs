@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::spool;
+use super::wish::Wish;
 use crate::error::{Context, Result};
 use crate::schedule::Kind;
 use crate::schedule::agenda;
@@ -23,6 +24,9 @@ pub(super) struct Memory {
     /// The run for requests that was decided on and has not come to its end.
     #[serde(default)]
     pub(super) requested: Option<String>,
+    /// Runs that somebody asked for and that did not come to their end, by their names.
+    #[serde(default)]
+    pub(super) asked: BTreeMap<String, Wish>,
     /// The configuration that was accepted last, by its own name.
     #[serde(default)]
     pub(super) config_file: Option<PathBuf>,

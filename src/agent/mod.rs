@@ -1,10 +1,13 @@
 //! The resident half: it begins what is due, once, and tells how it went.
 //!
-//! Runs are synchronous and happen on one thread, each in a process of its own, so that the memory of a run is given back and its
-//! death is not the agent's. Everything else is this one loop, which sleeps until the clock, a signal, a request or the end of a run
+//! Runs are synchronous and happen on one thread, rescues on another, each in a process of its own, so that the memory of a run is
+//! given back and its death is not the agent's. Everything else is this one loop, which sleeps until the clock, a signal, a request or the end of a run
 //! wakes it.
 
+mod asked;
 mod clock;
+mod desk;
+mod live;
 mod lookout;
 mod memory;
 mod news;
@@ -18,6 +21,7 @@ mod systemd;
 mod ticks;
 mod voice;
 mod waits;
+mod wish;
 mod worker;
 
 use std::path::PathBuf;
@@ -34,11 +38,14 @@ use self::order::{Order, Queue};
 use self::roster::Entry;
 use self::site::Site;
 use self::stop::{Stop, UNWIND};
+pub use self::desk::{Card, Counter, Desk, Due, Queued, Reloaded, desk};
+pub use self::live::{Live, Shown};
 pub use self::voice::{Voice, Word};
+pub use self::wish::Wish;
 use self::worker::{Lane, Report};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
-use crate::event::What;
+use crate::history;
 use crate::metrics;
 
 /// What the agent is told on its command line.
@@ -55,11 +62,11 @@ pub struct Settings {
 const LONGEST_SLEEP: Duration = Duration::from_mins(10);
 
 /// Works by the schedules of all sites until it is asked to stop.
-pub fn run(settings: &Settings, signals: Signals, voice: Voice) -> Result<()> {
+pub fn run(settings: &Settings, signals: Signals, voice: Voice, desk: Counter) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime
         .context("start the agent")?
-        .block_on(async { Agent::begin(settings, voice)?.work(signals.0).await })
+        .block_on(async { Agent::begin(settings, voice, desk)?.work(signals.0).await })
 }
 
 /// A site in numbers, for Prometheus, from what the agent and the runs have left on the disk.
@@ -109,11 +116,12 @@ struct Agent<'a> {
     /// Something came into a spool.
     looks: UnboundedReceiver<()>,
     lookout: Lookout,
+    desk: Counter,
     stopping: Option<Stop>,
 }
 
 impl<'a> Agent<'a> {
-    fn begin(settings: &'a Settings, voice: Voice) -> Result<Self> {
+    fn begin(settings: &'a Settings, voice: Voice, desk: Counter) -> Result<Self> {
         let mut roster = roster::read(&settings.config, &settings.sites)?;
         // One site's mistakes are no reason to leave it or the others without backups.
         for (file, text) in &roster.bad {
@@ -134,13 +142,14 @@ impl<'a> Agent<'a> {
             sites: Vec::new(),
             refused: Vec::new(),
             queue: Queue::default(),
-            runs: Lane::start(reports.clone())?,
-            rescue: Lane::start(reports.clone())?,
+            runs: Lane::start(reports.clone(), desk.live.clone())?,
+            rescue: Lane::start(reports.clone(), desk.live.clone())?,
             report: reports,
             clock: Clock::new(),
             reports: incoming,
             looks,
             lookout: Lookout::start(look)?,
+            desk,
             stopping: None,
         };
         let now = Timestamp::now();
@@ -169,27 +178,25 @@ impl<'a> Agent<'a> {
         let heartbeat = systemd::heartbeat();
         systemd::ready(&self.status());
         self.voice.say(None, format!("ready: {}", self.status()));
-        let mut look = true;
         loop {
-            if look {
-                self.look_at_all();
-                self.give_work();
-            }
+            self.look_at_all();
+            self.give_work();
+            self.lay_out();
             if self.is_done() {
-                systemd::stopping();
                 self.voice.say(None, "stopped");
                 return Ok(());
             }
             systemd::alive();
             let wake = self.wake_at(heartbeat);
-            look = true;
             tokio::select! {
                 Some(()) = beats.recv() => self.try_refused(Timestamp::now()),
                 Some(()) = self.looks.recv() => {}
                 () = sleep_until(wake) => {}
-                Some(report) = self.reports.recv() => look = self.heard(report),
+                Some(report) = self.reports.recv() => self.heard(report),
+                Some(ask) = self.desk.asks.recv() => self.asked(ask),
                 Some(signal) = signals.recv() => match signal {
-                    Signal::SIGHUP => self.reload(),
+                    // What was refused is in the log.
+                    Signal::SIGHUP => drop(self.reload()),
                     _ if self.stopping.is_some() => {
                         // Whoever asks twice does not want to wait; the run at work unwinds by itself.
                         self.cancel();
@@ -266,29 +273,30 @@ impl<'a> Agent<'a> {
         }
     }
 
-    /// Whether it is worth a look at the sites.
-    fn heard(&mut self, report: Report) -> bool {
+    fn heard(&mut self, report: Report) {
         match report {
-            Report::Event(event) => return matches!(event.what, What::RunStarted { .. }),
+            // The history has it, and is looked at after each report.
+            Report::Begun => {}
             Report::Told { site, sent } => {
-                let Some(site) = self.sites.iter_mut().find(|known| known.state == site) else {
-                    return false;
-                };
-                site.delivered(sent, Timestamp::now());
+                if let Some(site) = self.sites.iter_mut().find(|known| known.state == site) {
+                    site.delivered(sent, Timestamp::now());
+                }
             }
             Report::Ended { order, end } => {
                 self.runs.ended(&order);
                 self.rescue.ended(&order);
-                let stopping = self.stopping.is_some();
                 if let Some(site) = self.sites.iter_mut().find(|site| site.state == order.site)
-                    && let Err(error) = site.ended(&order, &end, stopping, Timestamp::now())
+                    && let Err(error) = site.ended(&order, &end, Timestamp::now())
                 {
                     site.complain(format!("the end of {} could not be written down: {error}", order.run));
                 }
+                if let Ok(Some(past)) = history::read(&history::directory(&order.site), &order.run) {
+                    self.desk.live.see(&order.site, &past);
+                }
+                self.desk.live.gone(&order.site, &order.run);
                 systemd::status(&self.status());
             }
         }
-        true
     }
 
     fn wake_at(&self, heartbeat: Option<Duration>) -> Instant {

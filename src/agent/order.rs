@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::wish::Wish;
 use crate::schedule::{Kind, Task};
 
 /// What a run is to do.
@@ -11,8 +12,10 @@ pub(super) enum Work {
     /// Puts right what a process that died left behind.
     Recover,
     Task(Task),
-    /// A backup that somebody asked for.
+    /// A backup for the requests that wait.
     Requested,
+    /// A run that somebody asked for.
+    Asked(Wish),
 }
 
 /// One run of one site.
@@ -32,6 +35,7 @@ impl Work {
             Self::Recover => "recover",
             Self::Task(task) => task.kind.name(),
             Self::Requested => "backup",
+            Self::Asked(wish) => wish.word(),
         }
     }
 
@@ -39,20 +43,30 @@ impl Work {
     const fn rank(&self) -> u8 {
         match self {
             Self::Recover => 0,
-            Self::Task(Task { kind: Kind::Backup, .. }) | Self::Requested => 1,
-            Self::Task(Task { kind: Kind::Check, .. }) => 2,
-            Self::Task(Task { kind: Kind::Drill, .. }) => 3,
+            // Somebody is looking on.
+            Self::Asked(_) => 1,
+            Self::Task(Task { kind: Kind::Backup, .. }) | Self::Requested => 2,
+            Self::Task(Task { kind: Kind::Check, .. }) => 3,
+            Self::Task(Task { kind: Kind::Drill, .. }) => 4,
         }
     }
 
     pub(super) const fn is_backup(&self) -> bool {
-        self.rank() == 1
+        matches!(
+            self,
+            Self::Requested | Self::Task(Task { kind: Kind::Backup, .. }) | Self::Asked(Wish::Backup { .. })
+        )
     }
 }
 
 impl Order {
-    pub(super) fn is_rescue(&self) -> bool {
-        self.work == Work::Recover
+    /// A site that stands still, or that somebody waits for, waits for no other site's run.
+    pub(super) const fn is_rescue(&self) -> bool {
+        match &self.work {
+            Work::Recover => true,
+            Work::Asked(wish) => wish.is_urgent(),
+            Work::Task(_) | Work::Requested => false,
+        }
     }
 
     /// The command line of the run.
@@ -63,6 +77,7 @@ impl Order {
         match &self.work {
             Work::Recover => add(&["recover"]),
             Work::Requested => add(&["backup", "--requested"]),
+            Work::Asked(wish) => line.extend(wish.arguments()),
             Work::Task(task) => {
                 add(&[task.kind.name(), "--scheduled"]);
                 let share = task.share.map(|share| format!("{share}%"));
@@ -93,6 +108,19 @@ impl Queue {
 
     pub(super) fn has(&self, run: &str) -> bool {
         self.0.iter().any(|order| order.run == run)
+    }
+
+    /// Takes one out that is not wanted any more.
+    pub(super) fn take(&mut self, site: &Path, run: &str) -> Option<Order> {
+        let at = self.0.iter().position(|order| order.site == site && order.run == run)?;
+        Some(self.0.remove(at))
+    }
+
+    /// What waits for a site, in the order in which it will have its turn.
+    pub(super) fn of(&self, site: &Path) -> Vec<&Order> {
+        let mut found: Vec<_> = self.0.iter().filter(|order| order.site == site).collect();
+        found.sort_by_key(|order| order.work.rank());
+        found
     }
 
     /// The most urgent one of those that fit; of them the one that waits longest.

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::desk::Reloaded;
 use super::site::Site;
 use super::{Agent, roster, systemd};
+use crate::error::Result;
 
 impl Agent<'_> {
     pub(super) fn try_refused(&mut self, now: Timestamp) {
@@ -24,19 +26,20 @@ impl Agent<'_> {
     }
 
     /// All configurations are read anew. Those that are wrong are refused with their problems, and their sites stay as they were.
-    pub(super) fn reload(&mut self) {
+    pub(super) fn reload(&mut self) -> Result<Reloaded> {
         systemd::reloading();
-        match roster::read(&self.settings.config, &self.settings.sites) {
-            Err(error) => self.voice.complain(None, format!("nothing is reloaded: {error}")),
-            Ok(roster) => self.take_over(roster),
-        }
+        let reloaded = roster::read(&self.settings.config, &self.settings.sites)
+            .map(|roster| self.take_over(roster))
+            .inspect_err(|error| self.voice.complain(None, format!("nothing is reloaded: {error}")));
         self.watch_spools();
         systemd::ready(&self.status());
         self.voice.say(None, format!("reloaded: {}", self.status()));
+        reloaded
     }
 
-    pub(super) fn take_over(&mut self, roster: roster::Roster) {
+    fn take_over(&mut self, roster: roster::Roster) -> Reloaded {
         let now = Timestamp::now();
+        let mut refused = roster.bad.clone();
         for (file, text) in &roster.bad {
             self.voice.complain(None, format!("{} stays as it was: {text}", file.display()));
         }
@@ -58,11 +61,13 @@ impl Agent<'_> {
             };
             if let Err(error) = taken {
                 self.voice.complain(Some(&entry.config.site.name), format!("stays as it was: {error}"));
+                refused.push((entry.file.clone(), error.to_string()));
                 self.refused.extend(is_new.then_some(entry));
             }
         }
         let sites = &self.sites;
         self.queue.retain(|order| sites.iter().any(|site| site.state == order.site));
+        Reloaded { refused }
     }
 
     pub(super) fn watch_spools(&mut self) {

@@ -1,5 +1,7 @@
 //! One site as the agent knows it: what is due for it, what is at work, and what became of it.
 
+mod asked;
+mod card;
 mod kept;
 mod leftovers;
 mod requests;
@@ -115,7 +117,7 @@ impl Site {
     pub(super) fn look(&mut self, now: Timestamp) -> Vec<Order> {
         let mut orders = Vec::new();
         for part in
-            [Self::look_after_place, Self::look_at_tasks, Self::look_at_requests, Self::look_for_leftovers]
+            [Self::look_after_place, Self::look_at_asked, Self::look_at_tasks, Self::look_at_requests, Self::look_for_leftovers]
         {
             if let Err(error) = part(self, now, &mut orders) {
                 self.complain_sometimes(format!("cannot be looked after: {error}"), now);
@@ -158,14 +160,7 @@ impl Site {
                 None => return Ok((!self.waits_for_hours(task.kind, now)).then_some(pending.run)),
                 Some(Past { standing: Standing::Running, .. }) => return Ok(None),
                 // It is over, or begun again under another name.
-                Some(past) => {
-                    let fate = if self.was_interrupted(&past) {
-                        Fate::Interrupted
-                    } else {
-                        fate_of(&past, None, task.kind)
-                    };
-                    self.task_ended(task, fate, now);
-                }
+                Some(past) => self.task_ended(task, self.fate_of(&past, None, task.kind), now),
             }
         }
     }
@@ -197,12 +192,13 @@ impl Site {
 
     /// Whether an order that has its turn came into hours in which nothing begins while it waited for it.
     pub(super) fn must_wait(&mut self, order: &Order, now: Timestamp) -> bool {
-        if order.is_rescue() || self.forbidden.until(now).is_none() {
+        let person = matches!(order.work, Work::Asked(_));
+        if person || order.is_rescue() || self.forbidden.until(now).is_none() {
             return false;
         }
         match &order.work {
             Work::Task(task) => drop(self.waits_for_hours(task.kind, now)),
-            Work::Requested | Work::Recover => {
+            Work::Requested | Work::Recover | Work::Asked(_) => {
                 self.memory.requested = None;
                 Spool::uncover(&mut self.memory.requests, &order.run);
                 self.keep(now);
@@ -211,14 +207,21 @@ impl Site {
         true
     }
 
-    /// The agent is on its way out and takes this run along: the next one begins it again.
+    /// The agent is on its way out and may take this run along: then the next one begins it again.
     pub(super) fn interrupting(&mut self, order: &Order, now: Timestamp) {
         self.memory.interrupted = Some(order.run.clone());
         self.keep(now);
     }
 
-    fn was_interrupted(&self, past: &Past) -> bool {
-        past.state.outcome == Some(Outcome::Cancelled) && self.memory.interrupted.as_ref() == Some(&past.id)
+    /// A failed backup may succeed in five minutes; a check or drill that found something would find it again.
+    fn fate_of(&self, past: &Past, end: Option<&End>, kind: Kind) -> Fate {
+        let interrupted = self.memory.interrupted.as_ref() == Some(&past.id);
+        match (past.standing, past.state.outcome) {
+            (Standing::Crashed | Standing::Running, _) | (_, None) => Fate::Crashed,
+            (_, Some(Outcome::Cancelled)) if interrupted => Fate::Interrupted,
+            (_, Some(Outcome::Failed)) if is_locked(end) || kind == Kind::Backup => Fate::Again,
+            (_, Some(_)) => Fate::Over,
+        }
     }
 
     /// Tells others what is new; gives back what is to be sent.
@@ -265,7 +268,7 @@ impl Site {
     }
 
     /// An order is at its end, or was dropped without having begun.
-    pub(super) fn ended(&mut self, order: &Order, end: &End, stopping: bool, now: Timestamp) -> Result<()> {
+    pub(super) fn ended(&mut self, order: &Order, end: &End, now: Timestamp) -> Result<()> {
         self.at_hand.remove(&order.run);
         let past = history::read(&history::directory(&self.state), &order.run)?;
         self.tell_end(order, past.as_ref(), end);
@@ -274,11 +277,16 @@ impl Site {
         } else {
             Ok(())
         };
-        let Work::Task(task) = &order.work else { return settled };
+        let task = match &order.work {
+            Work::Task(task) => task,
+            Work::Asked(_) => {
+                self.forget_asked(&order.run, now);
+                return settled;
+            }
+            Work::Recover | Work::Requested => return settled,
+        };
         let fate = match &past {
-            // It was our own end that ended it: the next agent begins it again.
-            Some(past) if stopping && past.state.outcome == Some(Outcome::Cancelled) => Fate::Interrupted,
-            Some(past) => fate_of(past, Some(end), task.kind),
+            Some(past) => self.fate_of(past, Some(end), task.kind),
             // Where no history can be written the exit code is all there is.
             None if matches!(end, End::Code(0 | 3 | 75, _)) => Fate::Over,
             None => Fate::Again,
@@ -362,13 +370,4 @@ fn spool(config: &Config, state: &Path) -> Result<Spool> {
 
 fn is_locked(end: Option<&End>) -> bool {
     matches!(end, Some(End::Code(code, _)) if *code == i32::from(ErrorKind::Locked.exit_code()))
-}
-
-/// A failed backup may succeed in five minutes; a check or drill that found something would find it again.
-fn fate_of(past: &Past, end: Option<&End>, kind: Kind) -> Fate {
-    match (past.standing, past.state.outcome) {
-        (Standing::Crashed | Standing::Running, _) | (_, None) => Fate::Crashed,
-        (_, Some(Outcome::Failed)) if is_locked(end) || kind == Kind::Backup => Fate::Again,
-        (_, Some(_)) => Fate::Over,
-    }
 }

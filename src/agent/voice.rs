@@ -26,11 +26,11 @@ impl Voice {
         Self(Arc::new(listener))
     }
 
-    pub(super) fn say(&self, site: Option<&str>, text: impl Into<String>) {
+    pub fn say(&self, site: Option<&str>, text: impl Into<String>) {
         self.word(site, false, text.into());
     }
 
-    pub(super) fn complain(&self, site: Option<&str>, text: impl Into<String>) {
+    pub fn complain(&self, site: Option<&str>, text: impl Into<String>) {
         self.word(site, true, text.into());
     }
 

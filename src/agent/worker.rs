@@ -10,17 +10,21 @@ use std::thread;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::live::Live;
 use super::order::Order;
 use crate::error::{Context, Error, Result};
-use crate::event::Event;
+use crate::event::{Event, What};
 use crate::notify;
 use crate::sys::process::{Again, Handle};
+
+/// Only an error is looked for in it, in bytes.
+const LONGEST_RESULT: usize = 1 << 16;
 
 /// What the worker has to say.
 #[derive(Debug)]
 pub(super) enum Report {
-    /// Something happened in the run at work.
-    Event(Event),
+    /// The run at work has its first event.
+    Begun,
     /// What came of telling others.
     Told {
         site: PathBuf,
@@ -49,13 +53,13 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(reports: UnboundedSender<Report>) -> Result<Self> {
+    fn start(reports: UnboundedSender<Report>, live: Live) -> Result<Self> {
         let (orders, incoming) = channel::<(Order, Vec<OsString>)>();
         let at_work = Arc::new(Mutex::new(None));
         let handle = Arc::clone(&at_work);
         let work = move || {
             while let Ok((order, arguments)) = incoming.recv() {
-                let end = run(&arguments, &reports, &handle);
+                let end = run(&order, &arguments, &reports, &live, &handle);
                 // Nobody listens any more if the agent is on its way out.
                 drop(reports.send(Report::Ended { order, end }));
             }
@@ -82,8 +86,8 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn start(reports: UnboundedSender<Report>) -> Result<Self> {
-        Ok(Self { worker: Worker::start(reports)?, at_work: None })
+    pub(super) fn start(reports: UnboundedSender<Report>, live: Live) -> Result<Self> {
+        Ok(Self { worker: Worker::start(reports, live)?, at_work: None })
     }
 
     pub(super) fn give(&mut self, order: Order, arguments: Vec<OsString>) -> Result<()> {
@@ -109,11 +113,20 @@ impl Lane {
     }
 }
 
-fn run(arguments: &[OsString], reports: &UnboundedSender<Report>, at_work: &Mutex<Option<Handle>>) -> End {
-    let reports = reports.clone();
-    let started = Again::start(arguments, move |line| {
-        if let Ok(event) = serde_json::from_str(line) {
-            drop(reports.send(Report::Event(event)));
+fn run(
+    order: &Order,
+    arguments: &[OsString],
+    reports: &UnboundedSender<Report>,
+    live: &Live,
+    at_work: &Mutex<Option<Handle>>,
+) -> End {
+    let (reports, board, site) = (reports.clone(), live.clone(), order.site.clone());
+    let started = Again::start(arguments, LONGEST_RESULT, move |line| {
+        let Ok(event) = serde_json::from_str::<Event>(line) else { return };
+        board.tell(&site, &event);
+        // All else that a run says is in its history; the loop need not wake for it.
+        if matches!(event.what, What::RunStarted { .. }) {
+            drop(reports.send(Report::Begun));
         }
     });
     let set = |handle| *at_work.lock().unwrap_or_else(PoisonError::into_inner) = handle;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::args::Agent;
 use super::output::printable;
 use super::{Done, SUCCESS, Session};
-use crate::agent::{self, Settings, Voice, Word};
+use crate::agent::{self, Desk, Settings, Voice, Word};
+use crate::api;
 use crate::error::Error;
 
 pub(super) fn agent(session: &Session<'_>, args: &Agent) -> Done {
@@ -22,8 +23,34 @@ pub(super) fn agent(session: &Session<'_>, args: &Agent) -> Done {
         }
     });
     let signals = session.signals.take().ok_or_else(|| Error::failed("the signals are taken"))?;
-    agent::run(&settings, signals, voice)?;
+    let (desk, counter) = agent::desk();
+    answer(args, desk, &voice);
+    agent::run(&settings, signals, voice, counter)?;
     Ok(SUCCESS)
+}
+
+/// That nobody can ask is a pity; that nothing is backed up because of it would be worse.
+fn answer(args: &Agent, desk: Desk, voice: &Voice) {
+    if args.no_api {
+        return;
+    }
+    let tls = args.tls_certificate.clone().zip(args.tls_key.clone());
+    let settings = api::Settings {
+        listen: args.listen.clone(),
+        tls: tls.map(|(certificate, key)| api::Tls { certificate, key }),
+        tokens: args.tokens.clone(),
+        audit: args.audit.clone(),
+        sites: args.sites.clone(),
+    };
+    let places: Vec<_> = args.listen.iter().map(ToString::to_string).collect();
+    let listener = voice.clone();
+    match api::start(settings, desk, move |text| listener.complain(None, text)) {
+        Ok(()) => voice.say(None, format!("answers at {}", places.join(", "))),
+        Err(error) => {
+            let remedy = error.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            voice.complain(None, format!("answers nobody: {error}{remedy}"));
+        }
+    }
 }
 
 /// A line of the log, on standard error like all that is said of runs. The service manager adds the time.

@@ -23,6 +23,7 @@ mod restore;
 mod runs;
 mod schedule;
 mod snapshots;
+mod token;
 mod undo;
 
 use std::cell::Cell;
@@ -119,6 +120,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Doctor => doctor::doctor(session),
         Command::Key { action } => key::key(session, action),
         Command::Notify { action } => notify::notify(session, action),
+        Command::Token { action } => token::token(session, action),
         Command::Config { action } => config::config(session, action),
         Command::Demo(args) => demo::demo(session, args),
         Command::Completions { shell } => completions(*shell),

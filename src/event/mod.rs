@@ -2,6 +2,7 @@
 
 mod cx;
 mod printable;
+mod said;
 mod state;
 
 pub use cx::{Cancel, Cx, Fault, FaultKind, Pace, Sink};

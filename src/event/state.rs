@@ -11,7 +11,7 @@ use super::{Event, Outcome, Phase, RunKind, Step, Unit, What};
 const LISTED: usize = 100;
 
 /// Everything there is to say about one run; each view of a run is made from this alone.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunState {
     pub run: String,
     pub kind: Option<RunKind>,
@@ -72,14 +72,14 @@ impl Saved {
     }
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scratch {
     pub files: PathBuf,
     /// Each live database, and the name of its copy.
     pub databases: Vec<(String, String)>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepState {
     pub step: Step,
     pub started: Timestamp,

@@ -15,7 +15,7 @@ use super::message::{Message, Tray};
 use super::occasion::Occasion;
 use super::spec::{NotifySpec, Word};
 use crate::error::{Context, Error, Result};
-use crate::sys::fs::create_private_directory;
+use crate::sys::fs::{create_private_directory, lock_private};
 
 /// Messages that wait at the most, over all channels.
 const MOST_WAITING: usize = 1000;
@@ -199,8 +199,7 @@ impl Outbox {
 
     /// For the short time of a change; others wait.
     pub(super) fn lock(&self) -> Result<Flock<File>> {
-        let file = self.lock_file("lock")?;
-        Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error.into())
+        lock_private(&self.directory.join("lock.lock"))
     }
 
     /// For as long as messages are sent; `None` if another process is at it.

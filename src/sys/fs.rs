@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat2};
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, RenameFlags, openat, renameat2};
 use nix::sys::stat::{Mode, UtimensatFlags, fstatat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -63,6 +63,18 @@ pub fn create_private(path: &Path, data: &[u8]) -> Result<()> {
     };
     write().with_context(|| format!("create {}", path.display()))?;
     sync_directory(parent(path)?)
+}
+
+/// Waits for, and takes, a lock of our own on a file that is made for it; held until dropped.
+pub fn lock_private(path: &Path) -> Result<Flock<File>> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("open {}", path.display()))?;
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error.into())
 }
 
 /// What is in a directory; nothing if there is none of this name.

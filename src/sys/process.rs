@@ -156,33 +156,28 @@ pub struct Again {
 }
 
 impl Again {
-    /// Starts it; its standard error comes line by line to `said`, on a thread of its own.
-    pub fn start(arguments: &[OsString], mut said: impl FnMut(&str) + Send + 'static) -> Result<Self> {
-        const LONG_LINE: u64 = 1 << 20;
-        let mut child = Command::new("/proc/self/exe")
-            .args(arguments)
-            // The service manager hears from one process.
-            .env_remove("NOTIFY_SOCKET")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .context("start a process for the run")?;
-        let output = Collected::of(child.stdout.take(), 1 << 16);
-        if let Some(errors) = child.stderr.take() {
-            let mut errors = BufReader::new(errors);
-            let listen = move || {
-                let mut line = Vec::new();
-                while errors.by_ref().take(LONG_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0)
-                {
-                    said(String::from_utf8_lossy(&line).trim_end());
-                    line.clear();
-                }
-            };
-            thread::Builder::new().name("listen".to_owned()).spawn(listen).context("start a thread")?;
-        }
+    /// Starts it; its standard error comes line by line to `said`, on a thread of its own. Of its standard output so many bytes
+    /// are kept.
+    pub fn start(
+        arguments: &[OsString],
+        keep: usize,
+        said: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Self> {
+        let mut child = again(arguments)?;
+        let output = Collected::of(child.stdout.take(), keep);
+        listen(&mut child, said)?;
         Ok(Self { child, output })
+    }
+
+    /// The same for one whose standard output is read while it comes.
+    pub fn reading(
+        arguments: &[OsString],
+        said: impl FnMut(&str) + Send + 'static,
+    ) -> Result<(Self, impl Read + Send + 'static)> {
+        let mut child = again(arguments)?;
+        let output = child.stdout.take().ok_or_else(|| Error::failed("a process has no output"))?;
+        listen(&mut child, said)?;
+        Ok((Self { child, output: Collected::of(None::<io::Empty>, 0) }, output))
     }
 
     /// How to ask it to stop.
@@ -206,6 +201,33 @@ impl Again {
         let status = self.child.wait().context("wait for a run")?;
         Ok((status, self.output.take().0))
     }
+}
+
+fn again(arguments: &[OsString]) -> Result<Child> {
+    Command::new("/proc/self/exe")
+        .args(arguments)
+        // The service manager hears from one process.
+        .env_remove("NOTIFY_SOCKET")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .context("start a process for the run")
+}
+
+fn listen(child: &mut Child, mut said: impl FnMut(&str) + Send + 'static) -> Result<()> {
+    const LONG_LINE: u64 = 1 << 20;
+    let Some(errors) = child.stderr.take() else { return Ok(()) };
+    let mut errors = BufReader::new(errors);
+    let listen = move || {
+        let mut line = Vec::new();
+        while errors.by_ref().take(LONG_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            said(String::from_utf8_lossy(&line).trim_end());
+            line.clear();
+        }
+    };
+    thread::Builder::new().name("listen".to_owned()).spawn(listen).context("start a thread").map(drop)
 }
 
 /// A process that can be asked to stop, until it was taken: later its number may be another's.

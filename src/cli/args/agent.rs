@@ -4,6 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
+use crate::access::Scope;
+use crate::api::Listen;
+use crate::error::Error;
+use crate::schedule::Within;
+
+/// Where the agent of this machine answers.
+pub(in crate::cli) const SOCKET: &str = "/run/lifeboat/agent.sock";
+
+const TOKENS: &str = "/var/lib/lifeboat/tokens.json";
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Agent {
     /// Each `.yaml` file in this directory is a site too
@@ -12,6 +22,60 @@ pub(in crate::cli) struct Agent {
     /// When asked to stop, let the run at work go on for so long before it is cancelled
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(in crate::cli) drain: u64,
+    /// Answer requests (HTTP) at this socket or address; may be repeated. Without encryption addresses of this machine alone
+    #[arg(long, value_name = "SOCKET|ADDRESS", default_value = SOCKET, value_parser = listen)]
+    pub(in crate::cli) listen: Vec<Listen>,
+    /// Answer nobody
+    #[arg(long)]
+    pub(in crate::cli) no_api: bool,
+    /// Encrypt what comes in at addresses with this certificate (PEM, with those that it depends on)
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    pub(in crate::cli) tls_certificate: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_certificate", value_hint = ValueHint::FilePath)]
+    pub(in crate::cli) tls_key: Option<PathBuf>,
+    /// File of the tokens that `lifeboat token` makes
+    #[arg(long, value_name = "FILE", default_value = TOKENS, value_hint = ValueHint::FilePath)]
+    pub(in crate::cli) tokens: PathBuf,
+    /// File in which is written down who asked for what
+    #[arg(long, value_name = "FILE", default_value = "/var/lib/lifeboat/audit.jsonl", value_hint = ValueHint::FilePath)]
+    pub(in crate::cli) audit: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Token {
+    /// Make a token, and print it this once
+    Add(NewToken),
+    /// List tokens, and what each allows
+    List(TokenFile),
+    /// Let a token in no more
+    Revoke {
+        /// Its name or id
+        token: String,
+        #[command(flatten)]
+        file: TokenFile,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct NewToken {
+    /// What people call it
+    pub(in crate::cli) name: String,
+    /// What it allows: read (see how backups stand), backup (begin them), restore (bring back, and fetch content), admin (all)
+    #[arg(long, value_name = "SCOPE", required = true, value_delimiter = ',', value_parser = scope)]
+    pub(in crate::cli) scope: Vec<Scope>,
+    /// After so long it lets in no more, such as 30d, 6m (months) or 1y
+    #[arg(long, value_name = "DURATION")]
+    pub(in crate::cli) expires: Option<Within>,
+    #[command(flatten)]
+    pub(in crate::cli) file: TokenFile,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TokenFile {
+    /// File of the tokens, as the agent has it
+    #[arg(long, value_name = "FILE", default_value = TOKENS, value_hint = ValueHint::FilePath)]
+    pub(in crate::cli) tokens: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -76,4 +140,17 @@ pub(in crate::cli) enum Notify {
         /// `mail`, `ping` or the name of a webhook; by default each of them
         channel: Option<String>,
     },
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    text.parse().map_err(said)
+}
+
+fn scope(text: &str) -> Result<Scope, String> {
+    text.parse().map_err(said)
+}
+
+fn said(error: Error) -> String {
+    let remedy = error.remedy().map(|remedy| format!(": {remedy}")).unwrap_or_default();
+    format!("{error}{remedy}")
 }

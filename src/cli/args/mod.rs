@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
-pub(super) use self::agent::{Agent, Metrics, Notify, Request, Runs, Schedule};
+pub(super) use self::agent::{Agent, Metrics, NewToken, Notify, Request, Runs, Schedule, Token, TokenFile};
 pub(super) use self::restore::{Drill, Restore};
 use super::pin::{PinArgs, UnpinArgs};
 
@@ -95,6 +95,11 @@ pub(super) enum Command {
     Notify {
         #[command(subcommand)]
         action: Notify,
+    },
+    /// Make, list and revoke the tokens by which others may ask the agent
+    Token {
+        #[command(subcommand)]
+        action: Token,
     },
     /// Check or show configuration
     Config {

@@ -1,0 +1,170 @@
+//! Errors as RFC 9457 problem documents.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::{Error, Kind};
+
+/// What went wrong, of which kind, and what to do about it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Problem {
+    /// A name for the kind of problem, such as `tag:lifeboat,2026:locked`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The same in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What happened, for people.
+    detail: String,
+    /// What can be done about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+    /// Each mistake in a document that was sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<Mistake>,
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+/// One mistake in a document.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Mistake {
+    /// Where it is, such as `schedule.backup`.
+    pub(super) path: String,
+    pub(super) text: String,
+    pub(super) remedy: String,
+}
+
+pub(super) type Answer<T> = Result<T, Problem>;
+
+impl Problem {
+    fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("tag:lifeboat,2026:{kind}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            remedy: None,
+            problems: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Who asks?", "this needs a token that is valid")
+            .with_remedy("make one with `lifeboat token add`, and send it as `Authorization: Bearer TOKEN`")
+    }
+
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
+    }
+
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+    }
+
+    pub(super) fn wrong_method(allowed: &str) -> Self {
+        let detail = format!("here one can {allowed}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Not with this method", detail)
+    }
+
+    pub(super) fn too_many(detail: impl Into<String>, seconds: u64) -> Self {
+        let problem =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too much at once", detail);
+        Self { retry_after: Some(seconds.max(1)), ..problem }
+    }
+
+    pub(super) fn bad_request(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::new(status, "bad-request", "The request cannot be understood", detail)
+    }
+
+    pub(super) fn overdue() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overdue", "It took too long", "there was no answer in time")
+            .with_retry_after(5)
+    }
+
+    pub(super) fn of_document(mistakes: Vec<Mistake>) -> Self {
+        let detail = "the configuration is not accepted, and nothing is changed";
+        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration", "Not a configuration", detail);
+        Self { problems: mistakes, ..problem }
+    }
+
+    fn with_retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    #[must_use]
+    pub(super) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// The kind of an error of ours by its name, as processes print it.
+    pub(super) fn of_kind(kind: &str, message: impl Into<String>, remedy: Option<String>) -> Self {
+        let (status, title) = match kind {
+            "usage" => (StatusCode::UNPROCESSABLE_ENTITY, "Not possible as asked"),
+            "locked" => (StatusCode::CONFLICT, "Somebody else is at it"),
+            "no-repository" => (StatusCode::CONFLICT, "There is no repository"),
+            "wrong-password" => (StatusCode::CONFLICT, "The password does not open the repository"),
+            "skipped" => (StatusCode::CONFLICT, "A hook asked for it to be left out"),
+            "changed" => (StatusCode::CONFLICT, "It changed meanwhile"),
+            "cancelled" => (StatusCode::SERVICE_UNAVAILABLE, "Cancelled"),
+            _ => (StatusCode::BAD_GATEWAY, "It did not work"),
+        };
+        Self { remedy, ..Self::new(status, kind, title, message) }
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(super) fn remedy(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
+
+    pub(super) fn mistakes(&self) -> &[Mistake] {
+        &self.problems
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            Kind::Failed => "failed",
+            Kind::Usage => "usage",
+            Kind::NoRepository => "no-repository",
+            Kind::Locked => "locked",
+            Kind::WrongPassword => "wrong-password",
+            Kind::Changed => "changed",
+            Kind::Skipped => "skipped",
+            Kind::Cancelled => "cancelled",
+        };
+        Self::of_kind(kind, error.to_string(), error.remedy().map(str::to_owned))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"lifeboat\""));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
