@@ -1,7 +1,7 @@
 //! The resident half: it begins what is due, once, and tells how it went.
 //!
-//! Runs are synchronous and happen on one thread, each in a process of its own, so that the memory of a run is given back and its
-//! death is not the agent's. Everything else is this one loop, which sleeps until the clock, a signal, a request or the end of a run
+//! Runs are synchronous and happen on one thread, rescues on another, each in a process of its own, so that the memory of a run is
+//! given back and its death is not the agent's. Everything else is this one loop, which sleeps until the clock, a signal, a request or the end of a run
 //! wakes it.
 
 mod clock;
@@ -38,7 +38,6 @@ pub use self::voice::{Voice, Word};
 use self::worker::{Lane, Report};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
-use crate::event::What;
 use crate::metrics;
 
 /// What the agent is told on its command line.
@@ -169,25 +168,20 @@ impl<'a> Agent<'a> {
         let heartbeat = systemd::heartbeat();
         systemd::ready(&self.status());
         self.voice.say(None, format!("ready: {}", self.status()));
-        let mut look = true;
         loop {
-            if look {
-                self.look_at_all();
-                self.give_work();
-            }
+            self.look_at_all();
+            self.give_work();
             if self.is_done() {
-                systemd::stopping();
                 self.voice.say(None, "stopped");
                 return Ok(());
             }
             systemd::alive();
             let wake = self.wake_at(heartbeat);
-            look = true;
             tokio::select! {
                 Some(()) = beats.recv() => self.try_refused(Timestamp::now()),
                 Some(()) = self.looks.recv() => {}
                 () = sleep_until(wake) => {}
-                Some(report) = self.reports.recv() => look = self.heard(report),
+                Some(report) = self.reports.recv() => self.heard(report),
                 Some(signal) = signals.recv() => match signal {
                     Signal::SIGHUP => self.reload(),
                     _ if self.stopping.is_some() => {
@@ -266,29 +260,26 @@ impl<'a> Agent<'a> {
         }
     }
 
-    /// Whether it is worth a look at the sites.
-    fn heard(&mut self, report: Report) -> bool {
+    fn heard(&mut self, report: Report) {
         match report {
-            Report::Event(event) => return matches!(event.what, What::RunStarted { .. }),
+            // The history has it, and is looked at after each report.
+            Report::Begun => {}
             Report::Told { site, sent } => {
-                let Some(site) = self.sites.iter_mut().find(|known| known.state == site) else {
-                    return false;
-                };
-                site.delivered(sent, Timestamp::now());
+                if let Some(site) = self.sites.iter_mut().find(|known| known.state == site) {
+                    site.delivered(sent, Timestamp::now());
+                }
             }
             Report::Ended { order, end } => {
                 self.runs.ended(&order);
                 self.rescue.ended(&order);
-                let stopping = self.stopping.is_some();
                 if let Some(site) = self.sites.iter_mut().find(|site| site.state == order.site)
-                    && let Err(error) = site.ended(&order, &end, stopping, Timestamp::now())
+                    && let Err(error) = site.ended(&order, &end, Timestamp::now())
                 {
                     site.complain(format!("the end of {} could not be written down: {error}", order.run));
                 }
                 systemd::status(&self.status());
             }
         }
-        true
     }
 
     fn wake_at(&self, heartbeat: Option<Duration>) -> Instant {

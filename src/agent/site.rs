@@ -158,14 +158,7 @@ impl Site {
                 None => return Ok((!self.waits_for_hours(task.kind, now)).then_some(pending.run)),
                 Some(Past { standing: Standing::Running, .. }) => return Ok(None),
                 // It is over, or begun again under another name.
-                Some(past) => {
-                    let fate = if self.was_interrupted(&past) {
-                        Fate::Interrupted
-                    } else {
-                        fate_of(&past, None, task.kind)
-                    };
-                    self.task_ended(task, fate, now);
-                }
+                Some(past) => self.task_ended(task, self.fate_of(&past, None, task.kind), now),
             }
         }
     }
@@ -211,14 +204,21 @@ impl Site {
         true
     }
 
-    /// The agent is on its way out and takes this run along: the next one begins it again.
+    /// The agent is on its way out and may take this run along: then the next one begins it again.
     pub(super) fn interrupting(&mut self, order: &Order, now: Timestamp) {
         self.memory.interrupted = Some(order.run.clone());
         self.keep(now);
     }
 
-    fn was_interrupted(&self, past: &Past) -> bool {
-        past.state.outcome == Some(Outcome::Cancelled) && self.memory.interrupted.as_ref() == Some(&past.id)
+    /// A failed backup may succeed in five minutes; a check or drill that found something would find it again.
+    fn fate_of(&self, past: &Past, end: Option<&End>, kind: Kind) -> Fate {
+        let interrupted = self.memory.interrupted.as_ref() == Some(&past.id);
+        match (past.standing, past.state.outcome) {
+            (Standing::Crashed | Standing::Running, _) | (_, None) => Fate::Crashed,
+            (_, Some(Outcome::Cancelled)) if interrupted => Fate::Interrupted,
+            (_, Some(Outcome::Failed)) if is_locked(end) || kind == Kind::Backup => Fate::Again,
+            (_, Some(_)) => Fate::Over,
+        }
     }
 
     /// Tells others what is new; gives back what is to be sent.
@@ -265,7 +265,7 @@ impl Site {
     }
 
     /// An order is at its end, or was dropped without having begun.
-    pub(super) fn ended(&mut self, order: &Order, end: &End, stopping: bool, now: Timestamp) -> Result<()> {
+    pub(super) fn ended(&mut self, order: &Order, end: &End, now: Timestamp) -> Result<()> {
         self.at_hand.remove(&order.run);
         let past = history::read(&history::directory(&self.state), &order.run)?;
         self.tell_end(order, past.as_ref(), end);
@@ -276,9 +276,7 @@ impl Site {
         };
         let Work::Task(task) = &order.work else { return settled };
         let fate = match &past {
-            // It was our own end that ended it: the next agent begins it again.
-            Some(past) if stopping && past.state.outcome == Some(Outcome::Cancelled) => Fate::Interrupted,
-            Some(past) => fate_of(past, Some(end), task.kind),
+            Some(past) => self.fate_of(past, Some(end), task.kind),
             // Where no history can be written the exit code is all there is.
             None if matches!(end, End::Code(0 | 3 | 75, _)) => Fate::Over,
             None => Fate::Again,
@@ -362,13 +360,4 @@ fn spool(config: &Config, state: &Path) -> Result<Spool> {
 
 fn is_locked(end: Option<&End>) -> bool {
     matches!(end, Some(End::Code(code, _)) if *code == i32::from(ErrorKind::Locked.exit_code()))
-}
-
-/// A failed backup may succeed in five minutes; a check or drill that found something would find it again.
-fn fate_of(past: &Past, end: Option<&End>, kind: Kind) -> Fate {
-    match (past.standing, past.state.outcome) {
-        (Standing::Crashed | Standing::Running, _) | (_, None) => Fate::Crashed,
-        (_, Some(Outcome::Failed)) if is_locked(end) || kind == Kind::Backup => Fate::Again,
-        (_, Some(_)) => Fate::Over,
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::worker::Lane;
 use super::{Agent, systemd};
 
 /// A run that was cancelled has this long to unwind before the agent goes without it.
@@ -22,6 +23,12 @@ impl Agent<'_> {
         let what = if self.is_busy() { "the run at work may end" } else { "nothing is at work" };
         self.voice.say(None, format!("asked to stop: {what}"));
         systemd::stopping();
+        // Should it be cancelled from now on, by whomever, the next agent begins it again.
+        for order in [&self.runs, &self.rescue].into_iter().filter_map(Lane::at_work) {
+            if let Some(site) = self.sites.iter_mut().find(|site| site.state == order.site) {
+                site.interrupting(order, Timestamp::now());
+            }
+        }
         self.stopping = Some(Stop { cancel_at: Instant::now() + self.settings.drain, cancelled: false });
     }
 
@@ -47,13 +54,9 @@ impl Agent<'_> {
         now >= cancel_at + UNWIND
     }
 
-    /// Asks what is at work to unwind; what this interrupts is begun again by the next agent.
-    pub(super) fn cancel(&mut self) {
+    /// Asks what is at work to unwind.
+    pub(super) fn cancel(&self) {
         for lane in [&self.runs, &self.rescue] {
-            let Some(order) = lane.at_work() else { continue };
-            if let Some(site) = self.sites.iter_mut().find(|site| site.state == order.site) {
-                site.interrupting(order, Timestamp::now());
-            }
             if let Err(error) = lane.cancel() {
                 self.voice.complain(None, error.to_string());
             }

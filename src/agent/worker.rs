@@ -12,15 +12,15 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::order::Order;
 use crate::error::{Context, Error, Result};
-use crate::event::Event;
+use crate::event::{Event, What};
 use crate::notify;
 use crate::sys::process::{Again, Handle};
 
 /// What the worker has to say.
 #[derive(Debug)]
 pub(super) enum Report {
-    /// Something happened in the run at work.
-    Event(Event),
+    /// The run at work has its first event.
+    Begun,
     /// What came of telling others.
     Told {
         site: PathBuf,
@@ -112,8 +112,10 @@ impl Lane {
 fn run(arguments: &[OsString], reports: &UnboundedSender<Report>, at_work: &Mutex<Option<Handle>>) -> End {
     let reports = reports.clone();
     let started = Again::start(arguments, move |line| {
-        if let Ok(event) = serde_json::from_str(line) {
-            drop(reports.send(Report::Event(event)));
+        // All else that a run says is in its history; the loop need not wake for it.
+        let event = serde_json::from_str::<Event>(line);
+        if event.is_ok_and(|event| matches!(event.what, What::RunStarted { .. })) {
+            drop(reports.send(Report::Begun));
         }
     });
     let set = |handle| *at_work.lock().unwrap_or_else(PoisonError::into_inner) = handle;
