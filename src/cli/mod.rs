@@ -162,7 +162,7 @@ impl Session<'_> {
     /// The same for a run that is to be remembered. A history that cannot be written is no reason to do nothing.
     fn run_cx(&self, job: &Job, kind: RunKind) -> Result<Cx> {
         let id = self.global.run_id.clone().unwrap_or_else(|| history::new_run(kind.name()));
-        let mut sinks: Vec<Arc<dyn Sink>> = vec![Arc::new(bar::Terminal::new(self.global))];
+        let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
         let recorder = Recorder::begin(&history::directory(&job.state), &id);
         let failure = match recorder {
             Ok(recorder) => {
@@ -173,6 +173,8 @@ impl Session<'_> {
             Err(error) if matches!(error.kind(), Kind::Locked | Kind::Usage) => return Err(error),
             Err(error) => Some(error),
         };
+        // Who hears of something here may look for it in the history: there it is first.
+        sinks.push(Arc::new(bar::Terminal::new(self.global)));
         let cx = Cx::new(id, self.cancel.clone(), sinks);
         if let Some(error) = failure {
             cx.warn(format!("this run will not be in the history: {error}"));

@@ -1,9 +1,11 @@
 //! What happened, as it is remembered.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Read, Write};
 
-use super::{runs, scheduled, text};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use super::{runs, scheduled, text, wait_until};
 
 #[test]
 fn every_run_is_remembered_with_its_events() {
@@ -52,4 +54,25 @@ fn a_history_that_cannot_be_written_does_not_stop_a_backup() {
     std::fs::write(world.path("state/demo/runs"), "in the way").unwrap();
     let ran = world.run(&["backup"]).expect(0);
     assert!(ran.err.contains("this run will not be in the history"), "{}", ran.err);
+}
+
+/// Who hears of an event looks at the history: the agent, which tells others that a run has begun.
+#[test]
+fn what_is_told_is_in_the_history_already() {
+    let world = scheduled("databases: []", "");
+    let (mut listener, mut full) = std::io::pipe().unwrap();
+    fcntl(&full, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    while full.write(b".").is_ok() {}
+    fcntl(&full, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    let mut run = world
+        .command(&["--json", "backup"])
+        .stdout(std::process::Stdio::null())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    // Nobody listens yet, so that the run stands still where it tells its first event.
+    let begun = || runs(&world).first().is_some_and(|run| text(run, "kind") == "backup");
+    wait_until(begun, || format!("{:?}", runs(&world)));
+    listener.read_to_end(&mut Vec::new()).unwrap();
+    assert!(run.wait().unwrap().success());
 }

@@ -116,18 +116,15 @@ fn held_still_in_full_files_and_database_are_of_one_moment() {
 fn otherwise_files_are_later_than_the_database() {
     for mode in ["database-only", "off"] {
         let busy = Busy::new(mode);
-        let found: Vec<_> = (0..4).map(|_| busy.backup()).collect();
-        let all = || found.iter().map(|(_, numbers)| numbers);
-        assert!(
-            all().all(|[first, table, second]| table <= first && first <= second),
-            "{:?}",
-            all().collect::<Vec<_>>()
-        );
-        assert!(all().any(|[_, table, second]| table < second), "{mode}: {:?}", all().collect::<Vec<_>>());
-        for (done, _) in &found {
+        // How far the writer comes during one backup is a matter of luck.
+        let later = (0..50).any(|_| {
+            let (done, [first, table, second]) = busy.backup();
+            assert!(table <= first && first <= second, "{mode}: {first} {table} {second}");
             let downtime = done["result"]["downtime_seconds"].as_f64();
             assert_eq!(downtime.is_some(), mode == "database-only", "{downtime:?}");
-        }
+            table < second
+        });
+        assert!(later, "{mode}: nothing was written while files were saved");
         busy.world.restic_is_content();
     }
 }
