@@ -1,6 +1,7 @@
 //! All tests that look at Lifeboat from the outside, as one binary.
 
 mod agent;
+mod browser;
 mod config;
 mod database;
 mod hardship;
@@ -10,8 +11,11 @@ mod mariadb;
 mod notify;
 mod postgres;
 mod schedule;
+mod schemathesis;
 mod site;
+mod stage;
 mod storage;
 mod story;
 mod tidy;
+mod tools;
 mod world;
