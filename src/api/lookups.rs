@@ -235,7 +235,12 @@ impl super::office::Office {
         Ok(found)
     }
 
-    pub(super) async fn files(self: &Shared, card: &Card, snapshot: &str, path: &str) -> Answer<Vec<FileEntry>> {
+    pub(super) async fn files(
+        self: &Shared,
+        card: &Card,
+        snapshot: &str,
+        path: &str,
+    ) -> Answer<Vec<FileEntry>> {
         #[derive(Deserialize)]
         struct Listing {
             entries: Vec<FileEntry>,

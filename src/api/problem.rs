@@ -28,6 +28,9 @@ pub(super) struct Problem {
     problems: Vec<Mistake>,
     #[serde(skip)]
     retry_after: Option<u64>,
+    /// Methods that there are.
+    #[serde(skip)]
+    allow: Option<String>,
 }
 
 /// One mistake in a document.
@@ -51,6 +54,7 @@ impl Problem {
             remedy: None,
             problems: Vec::new(),
             retry_after: None,
+            allow: None,
         }
     }
 
@@ -69,12 +73,12 @@ impl Problem {
 
     pub(super) fn wrong_method(allowed: &str) -> Self {
         let detail = format!("here one can {allowed}");
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Not with this method", detail)
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Not with this method", detail);
+        Self { allow: Some(allowed.to_owned()), ..problem }
     }
 
     pub(super) fn too_many(detail: impl Into<String>, seconds: u64) -> Self {
-        let problem =
-            Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too much at once", detail);
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too much at once", detail);
         Self { retry_after: Some(seconds.max(1)), ..problem }
     }
 
@@ -83,13 +87,19 @@ impl Problem {
     }
 
     pub(super) fn overdue() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overdue", "It took too long", "there was no answer in time")
-            .with_retry_after(5)
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overdue",
+            "It took too long",
+            "there was no answer in time",
+        )
+        .with_retry_after(5)
     }
 
     pub(super) fn of_document(mistakes: Vec<Mistake>) -> Self {
         let detail = "the configuration is not accepted, and nothing is changed";
-        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration", "Not a configuration", detail);
+        let problem =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration", "Not a configuration", detail);
         Self { problems: mistakes, ..problem }
     }
 
@@ -154,13 +164,16 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let (status, body) = (self.status(), serde_json::to_vec(&self).unwrap_or_default());
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status();
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if self.status() == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"lifeboat\""));
+        }
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
+            headers.insert(header::ALLOW, allow);
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -150,7 +150,8 @@ impl RunView {
             Standing::Ended => "ended",
             Standing::Crashed => "crashed",
         };
-        let at_work = state.steps.last().filter(|step| past.standing == Standing::Running && step.ended.is_none());
+        let at_work =
+            state.steps.last().filter(|step| past.standing == Standing::Running && step.ended.is_none());
         Self {
             id: past.id.clone(),
             site: site.to_owned(),
@@ -213,7 +214,8 @@ impl ProgressView {
         let share = share.map(|share| share.min(1.0));
         let elapsed = now.duration_since(step.started).max(SignedDuration::ZERO).as_secs_f64();
         // The first moments say nothing of the pace.
-        let left = share.filter(|share| *share > 0.01 && elapsed > 1.0).map(|share| elapsed * (1.0 - share) / share);
+        let left =
+            share.filter(|share| *share > 0.01 && elapsed > 1.0).map(|share| elapsed * (1.0 - share) / share);
         Some(Self {
             done: step.done,
             total: step.total,

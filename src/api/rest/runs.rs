@@ -58,7 +58,11 @@ async fn runs(
 ) -> Answer<axum::Json<Vec<RunView>>> {
     let limit = newest.limit.unwrap_or(50);
     if limit == 0 || limit > MOST {
-        return Err(Problem::of_kind("usage", format!("limit is {limit}"), Some(format!("give 1 to {MOST}"))));
+        return Err(Problem::of_kind(
+            "usage",
+            format!("limit is {limit}"),
+            Some(format!("give 1 to {MOST}")),
+        ));
     }
     let card = office.card(&site)?;
     Ok(axum::Json(office.runs(card, limit).await?))

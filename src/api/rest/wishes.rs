@@ -55,7 +55,11 @@ async fn backup(
     if let Some(text) = &comment
         && (text.chars().count() > LONGEST || text.chars().any(char::is_control))
     {
-        return Err(Problem::of_kind("usage", "this is no comment", Some("give one line of text".to_owned())));
+        return Err(Problem::of_kind(
+            "usage",
+            "this is no comment",
+            Some("give one line of text".to_owned()),
+        ));
     }
     let pin = wish.pin.map(|pin| pin.trim().to_owned());
     if let Some(pin) = pin.as_deref().filter(|pin| !pin.is_empty()) {
@@ -124,7 +128,9 @@ async fn restore(
     Named(site): Named<String>,
     Json(wish): Json<RestoreWish>,
 ) -> Answer<Response> {
-    let plain = !wish.plan.is_empty() && wish.plan.len() <= 64 && wish.plan.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let plain = !wish.plan.is_empty()
+        && wish.plan.len() <= 64
+        && wish.plan.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !plain {
         return Err(Problem::of_kind("usage", "this is no plan's id", Some("make a plan first".to_owned())));
     }

@@ -53,13 +53,24 @@ impl Server {
         let path = |name: &str| world.path(name).to_str().unwrap().to_owned();
         let log = File::create(world.path("agent.log")).unwrap();
         let child = world
-            .command(&["agent", "--sites", &path("conf.d"), "--listen", &path("agent.sock"), "--listen", &address])
+            .command(&[
+                "agent",
+                "--sites",
+                &path("conf.d"),
+                "--listen",
+                &path("agent.sock"),
+                "--listen",
+                &address,
+            ])
             .args(["--tokens", &path("tokens.json"), "--audit", &path("audit.jsonl")])
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
             .unwrap();
-        let config = Http::config_builder().http_status_as_error(false).max_redirects(0).timeout_global(Some(PATIENCE));
+        let config = Http::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_global(Some(PATIENCE));
         let server = Self { world, child, address, token, http: config.build().into() };
         server.wait_until("it is ready", || server.log().contains("ready: "));
         server
@@ -137,7 +148,9 @@ impl Server {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        self.http.run(request.body(body.to_owned()).unwrap()).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+        self.http
+            .run(request.body(body.to_owned()).unwrap())
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     #[track_caller]
@@ -160,8 +173,9 @@ impl Drop for Server {
 impl Answer {
     fn of(mut response: Response<Body>) -> Self {
         let headers = response.headers().iter();
-        let headers =
-            headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned())).collect();
+        let headers = headers
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
+            .collect();
         let status = response.status().as_u16();
         let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
         Self { status, headers, body }

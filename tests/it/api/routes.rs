@@ -13,7 +13,10 @@ fn operations(document: &Value) -> Vec<(String, String, String)> {
         for (method, operation) in item.as_object().unwrap() {
             let scope = operation["security"][0]["token"][0].as_str();
             let scope = scope.unwrap_or_else(|| panic!("{method} {path} says nothing about who may"));
-            let filled = path.replace("{site}", "demo").replace("{snapshot}", "latest").replace("{run}", "20260101T000000Z-backup-0000");
+            let filled = path
+                .replace("{site}", "demo")
+                .replace("{snapshot}", "latest")
+                .replace("{run}", "20260101T000000Z-backup-0000");
             assert!(!filled.contains('{'), "{filled}");
             all.push((method.to_uppercase(), filled, scope.to_owned()));
         }
@@ -36,13 +39,19 @@ fn every_route_asks_for_a_token_and_its_scope() {
         let body = (method != "GET").then_some(&body);
         assert_eq!(server.ask(method, path, None, body).status, 401, "{method} {path}");
         for (has, token) in &tokens {
-            let headers = [("authorization", format!("Bearer {token}")), ("content-type", "application/json".to_owned())];
+            let headers = [
+                ("authorization", format!("Bearer {token}")),
+                ("content-type", "application/json".to_owned()),
+            ];
             let text = body.map(Value::to_string).unwrap_or_default();
             // The stream of events has no end; its head says enough.
             let answer = server.begin_to_send(method, path, &headers, &text);
             let status = answer.status().as_u16();
             if allows(has, scope) {
-                assert!(status != 401 && status != 403 && status < 500, "{method} {path} with {has}: {status}");
+                assert!(
+                    status != 401 && status != 403 && status < 500,
+                    "{method} {path} with {has}: {status}"
+                );
             } else {
                 assert_eq!(status, 403, "{method} {path} with {has}");
             }

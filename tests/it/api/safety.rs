@@ -23,7 +23,12 @@ fn names_in_requests_lead_nowhere() {
         "/v1/sites/demo/snapshots/--sql/sql?database=--help".to_owned(),
     ] {
         let answer = server.get(&path);
-        assert!(answer.status == 200 || (400..500).contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
+        assert!(
+            answer.status == 200 || (400..500).contains(&answer.status),
+            "{path}: {} {}",
+            answer.status,
+            answer.text()
+        );
         let text = answer.text();
         for leak in ["do not tell", "root:", "Usage:", "correct horse"] {
             assert!(!text.contains(leak), "{path}: {text}");
@@ -39,7 +44,12 @@ fn names_in_requests_lead_nowhere() {
         ("/v1/sites/demo/drills", json!({"sample": -1})),
     ] {
         let answer = server.post(path, &body);
-        assert!((400..500).contains(&answer.status) || answer.status == 200, "{path} {body}: {} {}", answer.status, answer.text());
+        assert!(
+            (400..500).contains(&answer.status) || answer.status == 200,
+            "{path} {body}: {} {}",
+            answer.status,
+            answer.text()
+        );
     }
     assert_eq!(std::fs::read_to_string(server.world.root.join("page.html")).unwrap(), "hello");
 }
@@ -75,7 +85,9 @@ fn secrets_and_sockets_are_private() {
     let kept = std::fs::read_to_string(server.world.path("tokens.json")).unwrap();
     let secret = server.token.rsplit('_').next().unwrap();
     assert!(!kept.contains(secret));
-    for path in ["/v1/sites", "/v1/sites/demo", "/v1/sites/demo/runs", "/metrics", "/readyz", "/v1/openapi.json"] {
+    for path in
+        ["/v1/sites", "/v1/sites/demo", "/v1/sites/demo/runs", "/metrics", "/readyz", "/v1/openapi.json"]
+    {
         let text = server.get(path).text();
         assert!(!text.contains("correct horse") && !text.contains(secret), "{path}");
     }

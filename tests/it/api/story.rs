@@ -18,7 +18,11 @@ fn back_up_look_restore_and_undo() {
     server.world.write("page.html", "changed");
     let run = server.begin("/v1/sites/demo/backups", &json!({"comment": "before the relaunch"}));
     let done = server.end_of(&run);
-    assert_eq!((done["outcome"].as_str(), done["kind"].as_str()), (Some("success"), Some("backup")), "{done:#}");
+    assert_eq!(
+        (done["outcome"].as_str(), done["kind"].as_str()),
+        (Some("success"), Some("backup")),
+        "{done:#}"
+    );
     assert!(done["saved"]["files"].as_u64().unwrap() >= 2);
     let events = server.json(&format!("/v1/sites/demo/runs/{run}/events"));
     assert_eq!(events.as_array().unwrap().last().unwrap()["event"], "run-finished");
@@ -30,12 +34,16 @@ fn back_up_look_restore_and_undo() {
     assert_eq!(newest["comment"], "before the relaunch");
     let root = server.world.root.display().to_string();
     let listing = server.json(&format!("/v1/sites/demo/snapshots/{}/files?path={root}", ids[0]));
-    let names: Vec<_> = listing.as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        listing.as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap()).collect();
     assert_eq!(names, [format!("{root}/page.html"), format!("{root}/wp-content")], "one level alone");
     let content = server.get(&format!("/v1/sites/demo/snapshots/{}/content?path={root}/page.html", ids[1]));
     assert_eq!(content.body, b"hello");
     assert!(content.header("content-disposition").unwrap().starts_with("attachment"));
-    let photo = server.get(&format!("/v1/sites/demo/snapshots/{}/content?path={root}/wp-content/uploads/photo.jpg", ids[1]));
+    let photo = server.get(&format!(
+        "/v1/sites/demo/snapshots/{}/content?path={root}/wp-content/uploads/photo.jpg",
+        ids[1]
+    ));
     assert_eq!(photo.body, vec![7; 100_000]);
     let missing = server.get(&format!("/v1/sites/demo/snapshots/{}/content?path={root}/none", ids[1]));
     assert!(matches!(missing.status, 404 | 422), "{} {}", missing.status, missing.text());
@@ -70,7 +78,12 @@ fn drills_checks_pins_and_requests() {
     assert_eq!(server.json("/v1/sites/demo/snapshots")[0]["drill"]["verdict"], "proven");
     let run = server.begin("/v1/sites/demo/checks", &json!({"read_data": 100}));
     assert_eq!(server.end_of(&run)["outcome"], "success");
-    let pinned = server.ask("PUT", "/v1/sites/demo/snapshots/latest/pin", Some(&server.token), Some(&json!({"for": "30d"})));
+    let pinned = server.ask(
+        "PUT",
+        "/v1/sites/demo/snapshots/latest/pin",
+        Some(&server.token),
+        Some(&json!({"for": "30d"})),
+    );
     assert_eq!(pinned.status, 200, "{}", pinned.text());
     assert!(server.json("/v1/sites/demo/snapshots")[0]["pin"]["until"].is_string());
     let unpinned = server.ask("DELETE", "/v1/sites/demo/snapshots/latest/pin", Some(&server.token), None);
@@ -105,7 +118,8 @@ fn a_run_at_work_is_seen_and_can_be_cancelled() {
     assert_eq!(server.get(&format!("/v1/sites/demo/runs/{waiting}")).status, 404);
     assert_eq!(cancel(&run), 422, "it is over");
     // Who listened heard of its end.
-    let told = lines.filter_map(|line| Some(serde_json::from_str::<Value>(line.strip_prefix("data: ")?).unwrap()));
+    let told =
+        lines.filter_map(|line| Some(serde_json::from_str::<Value>(line.strip_prefix("data: ")?).unwrap()));
     let mut ends = told.filter(|data| data["id"] == run.as_str() && data["standing"] == "ended");
     assert_eq!(ends.next().unwrap()["outcome"], "cancelled");
 }
