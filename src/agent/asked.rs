@@ -13,8 +13,17 @@ impl Agent<'_> {
     pub(super) fn asked(&mut self, ask: Ask) {
         // Who asked may be gone; what was asked for is done all the same.
         match ask {
-            Ask::Begin { site, wish, reply } => drop(reply.send(self.begin_wish(&site, wish))),
-            Ask::Cancel { site, run, reply } => drop(reply.send(self.cancel_run(&site, &run))),
+            Ask::Begin { site, wish, reply } => {
+                let begun = self.begin_wish(&site, wish);
+                // Whoever hears its name may ask for it at once.
+                self.lay_out();
+                drop(reply.send(begun));
+            }
+            Ask::Cancel { site, run, reply } => {
+                let cancelled = self.cancel_run(&site, &run);
+                self.lay_out();
+                drop(reply.send(cancelled));
+            }
             Ask::Reload { reply } => {
                 let reloaded = self.reload();
                 drop(reply.send(reloaded));

@@ -38,6 +38,11 @@ impl Default for Live {
 }
 
 impl Live {
+    /// A run is about to begin: from here on it is found, though it has said nothing.
+    pub(super) fn expect(&self, site: &Path, run: &str) {
+        self.change(site, run, |_| ());
+    }
+
     /// A run says something.
     pub(super) fn tell(&self, site: &Path, event: &Event) {
         self.change(site, &event.run, |past| past.state.apply(event));

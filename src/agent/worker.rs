@@ -83,14 +83,16 @@ impl Worker {
 pub(super) struct Lane {
     worker: Worker,
     at_work: Option<Order>,
+    live: Live,
 }
 
 impl Lane {
     pub(super) fn start(reports: UnboundedSender<Report>, live: Live) -> Result<Self> {
-        Ok(Self { worker: Worker::start(reports, live)?, at_work: None })
+        Ok(Self { worker: Worker::start(reports, live.clone())?, at_work: None, live })
     }
 
     pub(super) fn give(&mut self, order: Order, arguments: Vec<OsString>) -> Result<()> {
+        self.live.expect(&order.site, &order.run);
         self.worker.give(order.clone(), arguments)?;
         self.at_work = Some(order);
         Ok(())

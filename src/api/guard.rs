@@ -254,7 +254,7 @@ mod tests {
             let headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_str(host).unwrap())]);
             is_local_host(&headers)
         };
-        for host in ["localhost", "localhost:8484", "127.0.0.1", "127.0.0.1:1", "[::1]:8484", "::1"] {
+        for host in ["localhost", "localhost:8484", "127.0.0.1", "127.0.0.1:1", "[::1]:8484", "[::1]"] {
             assert!(says(host), "{host}");
         }
         for host in ["evil.example", "evil.example:8484", "10.0.0.1", "localhost.evil.example", ""] {

@@ -50,23 +50,7 @@ impl Server {
     pub(crate) fn of(world: World) -> Self {
         let address = free_address();
         let token = token(&world, "everything", "admin");
-        let path = |name: &str| world.path(name).to_str().unwrap().to_owned();
-        let log = File::create(world.path("agent.log")).unwrap();
-        let child = world
-            .command(&[
-                "agent",
-                "--sites",
-                &path("conf.d"),
-                "--listen",
-                &path("agent.sock"),
-                "--listen",
-                &address,
-            ])
-            .args(["--tokens", &path("tokens.json"), "--audit", &path("audit.jsonl")])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let child = begin(&world, &address);
         let config = Http::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -74,6 +58,17 @@ impl Server {
         let server = Self { world, child, address, token, http: config.build().into() };
         server.wait_until("it is ready", || server.log().contains("ready: "));
         server
+    }
+
+    /// The agent and its runs are gone in an instant, and another one takes over.
+    pub(crate) fn crash_and_restart(&mut self) {
+        let runs =
+            std::process::Command::new("pkill").args(["-KILL", "-P", &self.pid().to_string()]).status();
+        drop(runs.unwrap());
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = begin(&self.world, &self.address);
+        self.wait_until("it is ready again", || self.log().contains("ready: "));
     }
 
     pub(crate) fn log(&self) -> String {
@@ -193,6 +188,18 @@ impl Answer {
     pub(crate) fn header(&self, wanted: &str) -> Option<&str> {
         self.headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str())
     }
+}
+
+fn begin(world: &World, address: &str) -> Child {
+    let path = |name: &str| world.path(name).to_str().unwrap().to_owned();
+    let log = File::create(world.path("agent.log")).unwrap();
+    world
+        .command(&["agent", "--sites", &path("conf.d"), "--listen", &path("agent.sock"), "--listen", address])
+        .args(["--tokens", &path("tokens.json"), "--audit", &path("audit.jsonl")])
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
 }
 
 fn token(world: &World, name: &str, scopes: &str) -> String {

@@ -126,11 +126,23 @@ fn a_run_at_work_is_seen_and_can_be_cancelled() {
 
 #[test]
 fn what_was_asked_for_is_done_by_the_next_agent() {
-    let server = Server::start();
-    let run = server.begin("/v1/sites/demo/backups", &json!({}));
-    let Server { .. } = &server;
-    server.end_of(&run);
-    let memory = std::fs::read_to_string(server.world.path("state/demo/agent.json")).unwrap();
-    let memory: Value = serde_json::from_str(&memory).unwrap();
-    assert_eq!(memory["asked"], json!({}), "what is done is not asked for any more");
+    let world = crate::world::World::new("databases: []");
+    world.configure("databases: []", None, "hooks: {before-save: [{command: [/bin/sleep, \"60\"]}]}\n");
+    world.write("page", "x");
+    world.init();
+    let mut server = Server::of(world);
+    let backup = server.begin("/v1/sites/demo/backups", &json!({}));
+    let check = server.begin("/v1/sites/demo/checks", &json!({}));
+    server.wait_until("it is at its step", || {
+        server.json(&format!("/v1/sites/demo/runs/{backup}"))["step"] == "save"
+    });
+    server.crash_and_restart();
+    // What had begun is a crash and is not begun again by itself; what had not is done now.
+    assert_eq!(server.end_of(&backup)["standing"], "crashed");
+    assert_eq!(server.end_of(&check)["outcome"], "success");
+    let asked = || {
+        let memory = std::fs::read_to_string(server.world.path("state/demo/agent.json")).unwrap();
+        serde_json::from_str::<Value>(&memory).unwrap()["asked"].clone()
+    };
+    server.wait_until("what is over is not asked for any more", || asked() == json!({}));
 }
