@@ -1,7 +1,5 @@
 //! What snapshots there are, what is in them, and what a restore of one would do.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +11,7 @@ use utoipa_axum::routes;
 use crate::api::extract::{Asked, Json, Named};
 use crate::api::lookups::{Differences, FileEntry, Found, Plan, PlanWish, Retention, SnapshotView};
 use crate::api::office::Shared;
-use crate::api::problem::{Answer, Problem};
+use crate::api::problem::Answer;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -213,7 +211,7 @@ async fn pin(
     let card = office.card(&site)?;
     let duration = wish.duration.map(|text| format!("--for={text}"));
     let words: Vec<&str> = ["pin"].into_iter().chain(duration.as_deref()).chain(["--", &snapshot]).collect();
-    pinned(office.look_up(&card.accepted, &words).await?)
+    Ok(axum::Json(office.look_up::<Retagged>(&card.accepted, &words).await?.into()))
 }
 
 /// Lets the rules decide on a snapshot again.
@@ -225,13 +223,17 @@ async fn unpin(
     Named((site, snapshot)): Named<(String, String)>,
 ) -> Answer<axum::Json<Pinned>> {
     let card = office.card(&site)?;
-    pinned(office.look_up(&card.accepted, &["unpin", "--", &snapshot]).await?)
+    Ok(axum::Json(office.look_up::<Retagged>(&card.accepted, &["unpin", "--", &snapshot]).await?.into()))
 }
 
-fn pinned(said: BTreeMap<String, serde_json::Value>) -> Answer<axum::Json<Pinned>> {
-    let id = said.get("snapshot").and_then(|id| id.as_str()).unwrap_or_default();
-    if id.is_empty() {
-        return Err(Problem::not_found("there is no such snapshot"));
+/// What `pin` and `unpin` print.
+#[derive(Deserialize)]
+struct Retagged {
+    snapshot: SnapshotView,
+}
+
+impl From<Retagged> for Pinned {
+    fn from(said: Retagged) -> Self {
+        Self { snapshot: said.snapshot.id }
     }
-    Ok(axum::Json(Pinned { snapshot: id.to_owned() }))
 }
