@@ -11,6 +11,7 @@ mod live;
 mod lookout;
 mod memory;
 mod news;
+mod numbers;
 mod order;
 mod reload;
 mod roster;
@@ -36,6 +37,7 @@ use self::clock::Clock;
 pub use self::desk::{Card, Counter, Desk, Due, Queued, Reloaded, desk};
 pub use self::live::{Live, Shown};
 use self::lookout::Lookout;
+pub use self::numbers::numbers;
 use self::order::{Order, Queue};
 use self::roster::Entry;
 use self::site::Site;
@@ -43,10 +45,8 @@ use self::stop::{Stop, UNWIND};
 pub use self::voice::{Voice, Word};
 pub use self::wish::Wish;
 use self::worker::{Lane, Report};
-use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
 use crate::history;
-use crate::metrics;
 
 /// What the agent is told on its command line.
 #[derive(Clone, Debug)]
@@ -67,21 +67,6 @@ pub fn run(settings: &Settings, signals: Signals, voice: Voice, desk: Counter) -
     runtime
         .context("start the agent")?
         .block_on(async { Agent::begin(settings, voice, desk)?.work(signals.0).await })
-}
-
-/// A site in numbers, for Prometheus, from what the agent and the runs have left on the disk.
-pub fn numbers(config: &Config, now: Timestamp) -> Result<metrics::Site> {
-    let state = config.site_state();
-    let (memory, _) = memory::Memory::recall(&state);
-    let requests = spool::list(&state, config.schedule.on_request.spool.as_deref())?;
-    let tasks = config.tasks(now)?;
-    let due = tasks.iter().filter_map(|task| Some((task.kind.name(), task.timetable.after(now)?.due)));
-    Ok(metrics::Site {
-        schedule: memory.tasks.iter().map(|(kind, task)| (kind.name(), task.skipped, task.missed)).collect(),
-        due: due.collect(),
-        requests_waiting: requests.iter().filter(|request| !request.dead).count() as u64,
-        ..news::numbers(&state, &config.site.name, now)?
-    })
 }
 
 /// The signals of this process, on their way to the loop.

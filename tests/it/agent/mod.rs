@@ -3,6 +3,7 @@
 mod history;
 mod life;
 mod metrics;
+mod monitoring;
 mod news;
 mod ontime;
 mod requests;

@@ -1,5 +1,6 @@
 //! The agent as others ask it: over HTTP, with tokens, as a process of its own.
 
+mod contract;
 mod crowd;
 mod routes;
 mod safety;
