@@ -108,18 +108,19 @@ struct Changes {
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub(super) struct Found {
     pub(super) paths: Vec<FoundPath>,
-    /// There are more than were asked for.
-    pub(super) more: bool,
+    /// So many more there are.
+    pub(super) left_out: u64,
     /// So many snapshots were searched.
     pub(super) snapshots: u64,
+    /// Directories that could not be read, in which there may be more.
+    pub(super) unreadable: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub(super) struct FoundPath {
     pub(super) path: String,
-    pub(super) kind: String,
     /// The newest snapshot still has it.
-    pub(super) current: bool,
+    pub(super) in_newest: bool,
     /// Each different one, the newest first.
     pub(super) versions: Vec<Version>,
 }
@@ -129,6 +130,8 @@ pub(super) struct Version {
     /// The newest snapshot that holds it like this.
     pub(super) snapshot: String,
     pub(super) time: Timestamp,
+    /// `file`, `dir`, `symlink` and others.
+    pub(super) kind: String,
     pub(super) size: u64,
     pub(super) mtime: Option<Timestamp>,
 }

@@ -43,6 +43,8 @@ pub(super) struct Office {
     pub(super) throttle: Throttle,
     pub(super) audit: Audit,
     pub(super) children: Arc<Semaphore>,
+    /// Configurations are changed one at a time.
+    pub(super) editing: tokio::sync::Mutex<()>,
     complain: Box<dyn Fn(String) + Send + Sync>,
 }
 
@@ -68,6 +70,7 @@ impl Office {
             sessions: Sessions::default(),
             throttle: Throttle::default(),
             children: Arc::new(Semaphore::new(CHILDREN)),
+            editing: tokio::sync::Mutex::new(()),
             complain: Box::new(complain),
         };
         if let Some(trouble) = office.door.trouble() {

@@ -4,6 +4,7 @@ mod events;
 mod runs;
 mod sites;
 mod snapshots;
+mod specs;
 mod standing;
 mod wishes;
 
@@ -42,6 +43,7 @@ fn described() -> OpenApiRouter<Shared> {
         .merge(standing::routes())
         .merge(events::routes())
         .merge(sites::routes())
+        .merge(specs::routes())
         .merge(runs::routes())
         .merge(wishes::routes())
         .merge(snapshots::routes())

@@ -119,12 +119,12 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Init {
-    /// The site's root directory
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(super) root: PathBuf,
+    /// The site's root directory. Without it and `--storage` the configuration must be there, and its repository is made
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "storage")]
+    pub(super) root: Option<PathBuf>,
     /// A directory, or `nfs://SERVER/EXPORT`
-    #[arg(long, value_name = "DIR|URL")]
-    pub(super) storage: String,
+    #[arg(long, value_name = "DIR|URL", requires = "root")]
+    pub(super) storage: Option<String>,
     /// What the site is called in the repository; by default the name of its root directory
     #[arg(long)]
     pub(super) name: Option<String>,

@@ -4,6 +4,7 @@ mod contract;
 mod crowd;
 mod routes;
 mod safety;
+mod specs;
 mod story;
 
 use std::fs::File;
