@@ -26,6 +26,7 @@ impl Agent<'_> {
             }
             Ask::Reload { reply } => {
                 let reloaded = self.reload();
+                self.lay_out();
                 drop(reply.send(reloaded));
             }
         }
