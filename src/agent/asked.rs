@@ -6,8 +6,10 @@ use jiff::Timestamp;
 
 use super::Agent;
 use super::desk::{Ask, Card};
+use super::order::Work;
 use super::wish::Wish;
 use crate::error::{Error, Kind, Result};
+use crate::event::Outcome;
 
 impl Agent<'_> {
     pub(super) fn asked(&mut self, ask: Ask) {
@@ -49,6 +51,10 @@ impl Agent<'_> {
         if let Some(order) = self.queue.take(state, run) {
             let site = self.sites.iter_mut().find(|known| known.state == state);
             site.ok_or_else(gone)?.withdraw(&order, Timestamp::now());
+            // What puts something right, or is for requests, is ordered again under the same name.
+            if matches!(order.work, Work::Asked(_) | Work::Task(_)) {
+                self.desk.live.never_began(&order, Outcome::Cancelled, "it was taken back before it began");
+            }
             return Ok(());
         }
         for lane in [&self.runs, &self.rescue] {

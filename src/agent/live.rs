@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
-use crate::event::{Event, RunState};
+use super::order::Order;
+use crate::event::{Event, Outcome, RunState};
 use crate::history::{Past, Standing};
 
 /// Runs that are shown after their end, over all sites: who watches slowly must not miss how one ended.
@@ -65,6 +66,19 @@ impl Live {
         if self.find(site, run).is_some_and(|shown| shown.past.standing == Standing::Running) {
             self.change(site, run, |past| past.standing = Standing::Crashed);
         }
+    }
+
+    /// A run that somebody was promised never got to say anything: this is how it ended.
+    pub(super) fn never_began(&self, order: &Order, outcome: Outcome, why: &str) {
+        if self.find(&order.site, &order.run).is_some_and(|shown| shown.past.state.kind.is_some()) {
+            return;
+        }
+        self.change(&order.site, &order.run, |past| {
+            let state = &mut past.state;
+            state.kind = order.work.kind();
+            (state.started, state.finished) = (None, Some(Timestamp::now()));
+            (state.outcome, state.error) = (Some(outcome), Some(why.to_owned()));
+        });
     }
 
     /// Everything that changed since this version, and the version now.
@@ -135,7 +149,7 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Outcome, What};
+    use crate::event::What;
 
     fn event(run: &str, what: What) -> Event {
         Event { run: run.to_owned(), seq: 1, at: Timestamp::UNIX_EPOCH, what }

@@ -38,7 +38,7 @@ pub use self::desk::{Card, Counter, Desk, Due, Queued, Reloaded, desk};
 pub use self::live::{Live, Shown};
 use self::lookout::Lookout;
 pub use self::numbers::numbers;
-use self::order::{Order, Queue};
+use self::order::{Order, Queue, Work};
 use self::roster::Entry;
 use self::site::Site;
 use self::stop::{Stop, UNWIND};
@@ -46,6 +46,7 @@ pub use self::voice::{Voice, Word};
 pub use self::wish::Wish;
 use self::worker::{Lane, Report};
 use crate::error::{Context, Error, Kind, Result};
+use crate::event::Outcome;
 use crate::history;
 
 /// What the agent is told on its command line.
@@ -161,6 +162,7 @@ impl<'a> Agent<'a> {
         let _ticks = ticks::start(beat).await?;
         self.watch_spools();
         let heartbeat = systemd::heartbeat();
+        self.lay_out();
         systemd::ready(&self.status());
         self.voice.say(None, format!("ready: {}", self.status()));
         loop {
@@ -275,8 +277,13 @@ impl<'a> Agent<'a> {
                 {
                     site.complain(format!("the end of {} could not be written down: {error}", order.run));
                 }
-                if let Ok(Some(past)) = history::read(&history::directory(&order.site), &order.run) {
-                    self.desk.live.see(&order.site, &past);
+                match history::read(&history::directory(&order.site), &order.run) {
+                    Ok(Some(past)) => self.desk.live.see(&order.site, &past),
+                    // One that is due by the schedule is begun again under the same name.
+                    _ if matches!(order.work, Work::Asked(_)) => {
+                        self.desk.live.never_began(&order, Outcome::Failed, &end.reason());
+                    }
+                    _ => {}
                 }
                 self.desk.live.gone(&order.site, &order.run);
                 systemd::status(&self.status());

@@ -47,6 +47,17 @@ pub(super) enum End {
     Lost(String),
 }
 
+impl End {
+    /// Why a process ended that never got to be a run.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Code(_, Some(text)) | Self::Lost(text) => text.clone(),
+            Self::Code(code, None) => format!("it ended with code {code} before it began"),
+            Self::Signal(signal) => format!("it was killed by signal {signal} before it began"),
+        }
+    }
+}
+
 struct Worker {
     orders: Sender<(Order, Vec<OsString>)>,
     at_work: Arc<Mutex<Option<Handle>>>,

@@ -135,6 +135,9 @@ pub enum RunKind {
 }
 
 impl RunKind {
+    pub const ALL: [Self; 6] =
+        [Self::Backup, Self::Restore, Self::Forget, Self::Check, Self::Recover, Self::Drill];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Backup => "backup",
