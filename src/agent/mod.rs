@@ -24,7 +24,7 @@ mod waits;
 mod wish;
 mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -42,11 +42,13 @@ pub use self::desk::{Card, Counter, Desk, Due, Queued, Reloaded, desk};
 pub use self::live::{Live, Shown};
 pub use self::voice::{Voice, Word};
 pub use self::wish::Wish;
+pub use crate::run::{Drill, drills_of as drills};
 use self::worker::{Lane, Report};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
 use crate::history;
 use crate::metrics;
+use crate::notify;
 
 /// What the agent is told on its command line.
 #[derive(Clone, Debug)]
@@ -82,6 +84,11 @@ pub fn numbers(config: &Config, now: Timestamp) -> Result<metrics::Site> {
         requests_waiting: requests.iter().filter(|request| !request.dead).count() as u64,
         ..news::numbers(&state, &config.site.name, now)?
     })
+}
+
+/// In how many days a site's storage is full, at its present pace; nothing if it does not fill, or too little is known of it.
+pub fn days_left(state: &Path, now: Timestamp) -> Option<f64> {
+    notify::forecast(&notify::samples(state), now).map(|forecast| forecast.days_left)
 }
 
 /// The signals of this process, on their way to the loop.

@@ -12,9 +12,12 @@ mod guard;
 mod listen;
 mod lookups;
 mod office;
+mod page;
 mod problem;
 mod rest;
+mod router;
 mod session;
+mod shelf;
 mod throttle;
 mod view;
 
@@ -42,7 +45,7 @@ pub fn start(settings: Settings, desk: Desk, complain: impl Fn(String) + Send + 
         let places = listen::open(&settings)?;
         (Office::open(settings, desk, complain)?, places)
     };
-    let work = move || runtime.block_on(listen::serve(places, rest::router(&office), office.clone()));
+    let work = move || runtime.block_on(listen::serve(places, router::router(&office), office.clone()));
     thread::Builder::new().name("api".to_owned()).spawn(work).context("start the thread of the API").map(drop)
 }
 

@@ -39,7 +39,7 @@ pub use backup::{BackupRequest, backup};
 pub use choose::snapshot as choose;
 pub use doctor::{Finding, Health, examine};
 pub use drill::{
-    Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, follow,
+    Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, drills_of, follow,
     last_passed, standing,
 };
 pub use former::{Former, discard_former, former};

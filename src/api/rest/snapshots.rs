@@ -1,7 +1,5 @@
 //! What snapshots there are, what is in them, and what a restore of one would do.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +11,7 @@ use utoipa_axum::routes;
 use crate::api::extract::{Asked, Json, Named};
 use crate::api::lookups::{Differences, Found, FileEntry, Plan, PlanWish, Retention, SnapshotView};
 use crate::api::office::Shared;
-use crate::api::problem::{Answer, Problem};
+use crate::api::problem::Answer;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -209,9 +207,8 @@ async fn pin(
     Json(wish): Json<PinWish>,
 ) -> Answer<axum::Json<Pinned>> {
     let card = office.card(&site)?;
-    let duration = wish.duration.map(|text| format!("--for={text}"));
-    let words: Vec<&str> = ["pin"].into_iter().chain(duration.as_deref()).chain(["--", &snapshot]).collect();
-    pinned(office.look_up(&card.accepted, &words).await?)
+    let snapshot = office.pin(&card, &snapshot, wish.duration.as_deref()).await?;
+    Ok(axum::Json(Pinned { snapshot }))
 }
 
 /// Lets the rules decide on a snapshot again.
@@ -222,14 +219,6 @@ async fn unpin(
     State(office): State<Shared>,
     Named((site, snapshot)): Named<(String, String)>,
 ) -> Answer<axum::Json<Pinned>> {
-    let card = office.card(&site)?;
-    pinned(office.look_up(&card.accepted, &["unpin", "--", &snapshot]).await?)
-}
-
-fn pinned(said: BTreeMap<String, serde_json::Value>) -> Answer<axum::Json<Pinned>> {
-    let id = said.get("snapshot").and_then(|id| id.as_str()).unwrap_or_default();
-    if id.is_empty() {
-        return Err(Problem::not_found("there is no such snapshot"));
-    }
-    Ok(axum::Json(Pinned { snapshot: id.to_owned() }))
+    let snapshot = office.unpin(&office.card(&site)?, &snapshot).await?;
+    Ok(axum::Json(Pinned { snapshot }))
 }
