@@ -25,7 +25,7 @@ mod waits;
 mod wish;
 mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -48,6 +48,8 @@ use self::worker::{Lane, Report};
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Outcome;
 use crate::history;
+use crate::notify;
+pub use crate::run::{Drill, drills_of as drills};
 
 /// What the agent is told on its command line.
 #[derive(Clone, Debug)]
@@ -68,6 +70,11 @@ pub fn run(settings: &Settings, signals: Signals, voice: Voice, desk: Counter) -
     runtime
         .context("start the agent")?
         .block_on(async { Agent::begin(settings, voice, desk)?.work(signals.0).await })
+}
+
+/// In how many days a site's storage is full, at its present pace; nothing if it does not fill, or too little is known of it.
+pub fn days_left(state: &Path, now: Timestamp) -> Option<f64> {
+    notify::forecast(&notify::samples(state), now).map(|forecast| forecast.days_left)
 }
 
 /// The signals of this process, on their way to the loop.
