@@ -94,11 +94,11 @@ impl Office {
             Problem::not_found("the agent looks after no site of this name").with_remedy("see /v1/sites")
         })
     }
+}
 
-    /// The configuration as it was accepted.
-    pub(super) fn config(&self, card: &Card) -> Answer<Config> {
-        Ok(config::load(&card.accepted).map_err(crate::error::Error::from)?)
-    }
+/// The configuration of a site as it was accepted.
+pub(super) fn config_of(card: &Card) -> Answer<Config> {
+    Ok(config::load(&card.accepted).map_err(crate::error::Error::from)?)
 }
 
 /// The token of this process lies beside its socket, where only its user can read it: for the command line on this machine.
