@@ -150,11 +150,12 @@ impl Client {
         let mut bearer =
             HeaderValue::from_str(&format!("Bearer {}", token.reveal())).context("use the token")?;
         bearer.set_sensitive(true);
-        let path: String = path.iter().map(|part| format!("/{}", encoded(part))).collect();
+        let path: Vec<_> = path.iter().map(|part| encoded(part)).collect();
+        let path = path.join("/");
         let body = wish.map(serde_json::to_vec).transpose().context("write the request")?.unwrap_or_default();
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{path}{query}"))
+            .uri(format!("/{path}{query}"))
             .header(HOST, place.host())
             .header(ACCEPT, "application/json, text/event-stream")
             .header(AUTHORIZATION, bearer);
@@ -203,7 +204,9 @@ fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+            let digit = |at: u8| char::from(DIGITS[usize::from(at)]);
+            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     encoded
