@@ -174,7 +174,11 @@ fn bar(progress: &Progress) -> String {
     let head = usize::from(full < BAR);
     let drawn = format!("{}{}{}", "━".repeat(full), "╸".repeat(head), " ".repeat(BAR - full - head));
     let rate = progress.rate().map(|rate| format!(", {}/s", amount(rate))).unwrap_or_default();
-    let left = progress.seconds_left.map(|left| format!(", {} left", duration(left))).unwrap_or_default();
+    let left = progress
+        .seconds_left
+        .filter(|left| *left > 0.0)
+        .map(|left| format!(", {} left", duration(left)))
+        .unwrap_or_default();
     // A total may be an estimate, and too small.
     let total = amount(total.max(progress.done));
     format!("{drawn} {percent:>3.0}%  {} of {total}{unit}{rate}{left}", amount(progress.done))

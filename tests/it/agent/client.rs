@@ -119,6 +119,18 @@ fn the_end_of_a_run_is_the_exit_code_of_who_asked_for_it() {
     );
 }
 
+/// A run that was promised has an end, also if its process never got to be one.
+#[test]
+fn a_run_that_cannot_begin_is_told_with_the_reason() {
+    let world = scheduled("databases: []", "");
+    let _agent = Agent::start(&world, &[]);
+    // What the agent had accepted is spoiled under it.
+    std::fs::write(world.path("state/demo/agent.yaml"), "site: {nmae: x}\n").unwrap();
+    let ran = ask(&world, &["backup", "--remote"]).expect(1);
+    assert!(ran.err.contains("nmae"), "{}", ran.err);
+    assert!(runs(&world).is_empty());
+}
+
 #[test]
 fn a_run_at_work_is_shown_with_its_step_and_can_be_stopped() {
     let world = scheduled("databases: []", SLOW);
