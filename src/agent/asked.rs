@@ -28,6 +28,7 @@ impl Agent<'_> {
             }
             Ask::Reload { reply } => {
                 let reloaded = self.reload();
+                self.lay_out();
                 drop(reply.send(reloaded));
             }
         }

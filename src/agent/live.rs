@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::order::Order;
 use crate::event::{Event, Outcome, RunState};
@@ -30,11 +30,16 @@ pub struct Live(Arc<Inner>);
 struct Inner {
     board: Mutex<Vec<Arc<Shown>>>,
     version: watch::Sender<u64>,
+    arrived: Notify,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self(Arc::new(Inner { board: Mutex::default(), version: watch::Sender::new(0) }))
+        Self(Arc::new(Inner {
+            board: Mutex::default(),
+            version: watch::Sender::new(0),
+            arrived: Notify::new(),
+        }))
     }
 }
 
@@ -90,12 +95,16 @@ impl Live {
 
     /// Wakes with each change.
     pub fn watch(&self) -> watch::Receiver<u64> {
-        self.0.version.subscribe()
+        let watching = self.0.version.subscribe();
+        self.0.arrived.notify_one();
+        watching
     }
 
-    /// How many watch.
-    pub fn watchers(&self) -> usize {
-        self.0.version.receiver_count()
+    /// Returns as soon as somebody watches.
+    pub async fn watched(&self) {
+        while self.0.version.receiver_count() == 0 {
+            self.0.arrived.notified().await;
+        }
     }
 
     fn change(&self, site: &Path, run: &str, change: impl FnOnce(&mut Past)) {

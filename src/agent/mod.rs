@@ -11,6 +11,7 @@ mod live;
 mod lookout;
 mod memory;
 mod news;
+mod numbers;
 mod order;
 mod reload;
 mod roster;
@@ -24,7 +25,7 @@ mod waits;
 mod wish;
 mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +37,7 @@ use self::clock::Clock;
 pub use self::desk::{Card, Counter, Desk, Due, Queued, Reloaded, desk};
 pub use self::live::{Live, Shown};
 use self::lookout::Lookout;
+pub use self::numbers::numbers;
 use self::order::{Order, Queue, Work};
 use self::roster::Entry;
 use self::site::Site;
@@ -43,11 +45,11 @@ use self::stop::{Stop, UNWIND};
 pub use self::voice::{Voice, Word};
 pub use self::wish::Wish;
 use self::worker::{Lane, Report};
-use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Outcome;
 use crate::history;
-use crate::metrics;
+use crate::notify;
+pub use crate::run::{Drill, drills_of as drills};
 
 /// What the agent is told on its command line.
 #[derive(Clone, Debug)]
@@ -70,19 +72,9 @@ pub fn run(settings: &Settings, signals: Signals, voice: Voice, desk: Counter) -
         .block_on(async { Agent::begin(settings, voice, desk)?.work(signals.0).await })
 }
 
-/// A site in numbers, for Prometheus, from what the agent and the runs have left on the disk.
-pub fn numbers(config: &Config, now: Timestamp) -> Result<metrics::Site> {
-    let state = config.site_state();
-    let (memory, _) = memory::Memory::recall(&state);
-    let requests = spool::list(&state, config.schedule.on_request.spool.as_deref())?;
-    let tasks = config.tasks(now)?;
-    let due = tasks.iter().filter_map(|task| Some((task.kind.name(), task.timetable.after(now)?.due)));
-    Ok(metrics::Site {
-        schedule: memory.tasks.iter().map(|(kind, task)| (kind.name(), task.skipped, task.missed)).collect(),
-        due: due.collect(),
-        requests_waiting: requests.iter().filter(|request| !request.dead).count() as u64,
-        ..news::numbers(&state, &config.site.name, now)?
-    })
+/// In how many days a site's storage is full, at its present pace; nothing if it does not fill, or too little is known of it.
+pub fn days_left(state: &Path, now: Timestamp) -> Option<f64> {
+    notify::forecast(&notify::samples(state), now).map(|forecast| forecast.days_left)
 }
 
 /// The signals of this process, on their way to the loop.

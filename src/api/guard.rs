@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::audit::Entry;
 use super::listen::{Peer, Way};
 use super::office::Shared;
+use super::page::Asker;
 use super::problem::{Answer, Problem};
 use super::session::{COOKIE, Visitor};
 use crate::access::{Known, Scope};
@@ -86,6 +87,7 @@ pub(super) async fn guard(
     let peer = request.extensions().get::<Peer>().cloned();
     let peer = peer.unwrap_or_else(|| Peer { name: "?".to_owned(), way: Way::Loopback });
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let asker = Asker::of(&request);
     let mut who = None;
     let checked = check(&office, &rules, &request, &peer, &mut who);
     let mut response = match checked {
@@ -98,8 +100,11 @@ pub(super) async fn guard(
                 Err(_) => Problem::overdue().into_response(),
             }
         }
-        Err(problem) => super::rest::refuse(problem, request.headers(), &path),
+        Err(problem) => problem.into_response(),
     };
+    if let Some(asker) = asker {
+        response = asker.shown(response);
+    }
     protect(response.headers_mut());
     let status = response.status().as_u16();
     let gives_out = path.ends_with("/content") || path.ends_with("/sql");

@@ -108,18 +108,19 @@ struct Changes {
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub(super) struct Found {
     pub(super) paths: Vec<FoundPath>,
-    /// There are more than were asked for.
-    pub(super) more: bool,
+    /// So many more there are.
+    pub(super) left_out: u64,
     /// So many snapshots were searched.
     pub(super) snapshots: u64,
+    /// Directories that could not be read, in which there may be more.
+    pub(super) unreadable: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub(super) struct FoundPath {
     pub(super) path: String,
-    pub(super) kind: String,
     /// The newest snapshot still has it.
-    pub(super) current: bool,
+    pub(super) in_newest: bool,
     /// Each different one, the newest first.
     pub(super) versions: Vec<Version>,
 }
@@ -129,6 +130,8 @@ pub(super) struct Version {
     /// The newest snapshot that holds it like this.
     pub(super) snapshot: String,
     pub(super) time: Timestamp,
+    /// `file`, `dir`, `symlink` and others.
+    pub(super) kind: String,
     pub(super) size: u64,
     pub(super) mtime: Option<Timestamp>,
 }
@@ -299,6 +302,24 @@ impl super::office::Office {
         Ok(Retention { verdicts: verdicts.map(view).collect(), refused })
     }
 
+    /// Holds a snapshot back from every rule, for so long or for good; the id it has now.
+    pub(super) async fn pin(
+        self: &Shared,
+        card: &Card,
+        snapshot: &str,
+        duration: Option<&str>,
+    ) -> Answer<String> {
+        let duration = duration.map(|text| format!("--for={text}"));
+        let words: Vec<&str> =
+            ["pin"].into_iter().chain(duration.as_deref()).chain(["--", snapshot]).collect();
+        Ok(self.look_up::<PinnedAs>(&card.accepted, &words).await?.snapshot.id)
+    }
+
+    /// Lets the rules decide again; the id it has now.
+    pub(super) async fn unpin(self: &Shared, card: &Card, snapshot: &str) -> Answer<String> {
+        Ok(self.look_up::<PinnedAs>(&card.accepted, &["unpin", "--", snapshot]).await?.snapshot.id)
+    }
+
     pub(super) async fn plan(self: &Shared, card: &Card, wish: &PlanWish) -> Answer<Plan> {
         let mut words = vec!["restore".to_owned(), "--plan".to_owned(), format!("--at={}", wish.at)];
         match wish.only {
@@ -310,6 +331,17 @@ impl super::office::Office {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.look_up::<Planned>(&card.accepted, &words).await?.view()
     }
+}
+
+/// What `pin` and `unpin` print.
+#[derive(Deserialize)]
+struct PinnedAs {
+    snapshot: Id,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: String,
 }
 
 /// What `restore --plan` prints.

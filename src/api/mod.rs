@@ -12,9 +12,12 @@ mod guard;
 mod listen;
 mod lookups;
 mod office;
+mod page;
 mod problem;
 mod rest;
+mod router;
 mod session;
+mod shelf;
 mod throttle;
 mod view;
 
@@ -46,7 +49,7 @@ pub fn start(
         let places = listen::open(&settings)?;
         (Office::open(settings, desk, complain)?, places)
     };
-    let work = move || runtime.block_on(listen::serve(places, rest::router(&office), office.clone()));
+    let work = move || runtime.block_on(listen::serve(places, router::router(&office), office.clone()));
     thread::Builder::new().name("api".to_owned()).spawn(work).context("start the thread of the API").map(drop)
 }
 

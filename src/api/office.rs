@@ -9,8 +9,10 @@ use tokio::sync::Semaphore;
 use super::audit::Audit;
 use super::door::Door;
 use super::listen::{Listen, Tls};
+use super::page::Plans;
 use super::problem::{Answer, Problem};
 use super::session::Sessions;
+use super::shelf::Shelf;
 use super::throttle::Throttle;
 use crate::access::{Made, Scope, Scopes};
 use crate::agent::{Card, Desk};
@@ -43,6 +45,10 @@ pub(super) struct Office {
     pub(super) throttle: Throttle,
     pub(super) audit: Audit,
     pub(super) children: Arc<Semaphore>,
+    /// Configurations are changed one at a time.
+    pub(super) editing: tokio::sync::Mutex<()>,
+    pub(super) shelf: Shelf,
+    pub(super) plans: Plans,
     complain: Box<dyn Fn(String) + Send + Sync>,
 }
 
@@ -68,6 +74,9 @@ impl Office {
             sessions: Sessions::default(),
             throttle: Throttle::default(),
             children: Arc::new(Semaphore::new(CHILDREN)),
+            editing: tokio::sync::Mutex::new(()),
+            shelf: Shelf::default(),
+            plans: Plans::default(),
             complain: Box::new(complain),
         };
         if let Some(trouble) = office.door.trouble() {

@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub struct BackupRequest {
     /// `manual`, `scheduled`, and whatever else the snapshot shall be found by.
     pub tags: Vec<String>,
+    /// What a person wants to know of it later; shown with the snapshot.
+    pub comment: Option<String>,
     /// Save only; the next run rotates.
     pub no_rotation: bool,
 }
@@ -106,6 +108,7 @@ pub(crate) fn save_all(
 pub(crate) fn verify(repo: &Repo, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
     let saved = repo.snapshot_by_id(&snapshot.id)?;
     let report = repo.verify(&saved, cx)?;
+    report.size.into_iter().for_each(|size| cx.emit(What::RepositorySize(size)));
     let Some(damage) = report.damages.first() else { return Ok(()) };
     // Or the next restore would choose it, and rotation would count it.
     if let Err(error) = repo.mark_incomplete(&saved, cx) {

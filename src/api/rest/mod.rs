@@ -4,17 +4,17 @@ mod events;
 mod runs;
 mod sites;
 mod snapshots;
+mod specs;
 mod standing;
 mod wishes;
 
-use std::str::FromStr;
-use std::sync::Arc;
+pub(super) use self::runs::EventView;
+pub(super) use self::wishes::comment;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderMap, Method};
-use axum::middleware;
-use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
+use std::str::FromStr;
+
+use axum::Json;
+use axum::http::Method;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -22,13 +22,11 @@ use utoipa::openapi::{Content, OpenApi as Document, PathItem, Ref, RefOr, Respon
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::guard::{Rule, Rules, guard};
+use super::guard::{Rule, Rules};
 use super::office::Shared;
 use super::problem::Problem;
+use super::router::Routes;
 use crate::access::Scope;
-
-/// The largest document that is taken, in bytes.
-const LARGEST: usize = 1 << 20;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -42,6 +40,7 @@ fn described() -> OpenApiRouter<Shared> {
         .merge(standing::routes())
         .merge(events::routes())
         .merge(sites::routes())
+        .merge(specs::routes())
         .merge(runs::routes())
         .merge(wishes::routes())
         .merge(snapshots::routes())
@@ -68,15 +67,9 @@ pub(super) fn document() -> Document {
     document
 }
 
-/// All routes, behind the guard.
-pub(super) fn router(office: &Shared) -> Router {
-    let (routes, _) = described().split_for_parts();
-    let rules = Arc::new(rules(&document()));
-    routes
-        .fallback(|| async { Problem::not_found("there is no such route") })
-        .layer(DefaultBodyLimit::max(LARGEST))
-        .layer(middleware::from_fn_with_state((Arc::clone(office), rules), guard))
-        .with_state(Arc::clone(office))
+/// All of them.
+pub(super) fn routes() -> Routes {
+    Routes::new(described().split_for_parts().0, rules(&document()))
 }
 
 /// What each route needs, as its description says; one that does not say is for nobody.
@@ -106,11 +99,6 @@ fn operations(item: &PathItem) -> Vec<(Method, &Operation)> {
 fn scope(operation: &Operation) -> Option<Scope> {
     let asked = serde_json::to_value(operation.security.as_ref()?).ok()?;
     Scope::from_str(asked.get(0)?.get("token")?.get(0)?.as_str()?).ok()
-}
-
-/// A refusal in the form that fits who asked.
-pub(super) fn refuse(problem: Problem, _headers: &HeaderMap, _path: &str) -> Response {
-    problem.into_response()
 }
 
 /// This document.

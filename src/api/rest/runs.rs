@@ -81,14 +81,14 @@ async fn run(
 
 /// One thing that happened in a run.
 #[derive(Serialize, ToSchema)]
-struct EventView {
+pub(in crate::api) struct EventView {
     /// Counts from 1 within a run.
     seq: u32,
-    at: Timestamp,
+    pub(in crate::api) at: Timestamp,
     /// Such as `step-started`.
-    event: String,
+    pub(in crate::api) event: String,
     /// The same as a line for people.
-    text: String,
+    pub(in crate::api) text: String,
 }
 
 /// All that was said in a run.
@@ -99,17 +99,7 @@ async fn events(
     State(office): State<Shared>,
     Named((site, run)): Named<(String, String)>,
 ) -> Answer<axum::Json<Vec<EventView>>> {
-    let card = office.card(&site)?;
-    let events = tokio::task::spawn_blocking(move || history::events(&history::directory(&card.state), &run));
-    let events = events.await.map_err(|_| crate::error::Error::failed("a thread broke off"))??;
-    let events = events.ok_or_else(no_run)?;
-    let view = |event: &crate::event::Event| EventView {
-        seq: event.seq,
-        at: event.at,
-        event: event.what.name().to_owned(),
-        text: event.what.text(),
-    };
-    Ok(axum::Json(events.iter().map(view).collect()))
+    Ok(axum::Json(office.events(office.card(&site)?, run).await?))
 }
 
 /// Asks a run that the agent began to unwind, or takes back one that waits.
@@ -132,7 +122,9 @@ fn no_run() -> Problem {
 impl Office {
     /// The run at work of a site, whoever began it; else the next one that waits.
     pub(in crate::api) async fn at_work(&self, card: Card) -> Answer<Option<RunView>> {
-        if let Some(shown) = card.at_work.as_ref().and_then(|run| self.desk.live.find(&card.state, run)) {
+        let shown = card.at_work.as_ref().and_then(|run| self.desk.live.find(&card.state, run));
+        // It may have ended a moment ago, and the agent not know it yet.
+        if let Some(shown) = shown.filter(|shown| shown.past.standing == Standing::Running) {
             return Ok(Some(RunView::of(&card.name, &shown.past, Timestamp::now())));
         }
         let waiting = card.queue.first().map(|queued| RunView::waiting(&card.name, queued));
@@ -152,6 +144,20 @@ impl Office {
             Ok::<_, crate::error::Error>(past.into_iter().map(view).collect())
         });
         Ok(read.await.map_err(|_| crate::error::Error::failed("a thread broke off"))??)
+    }
+
+    /// All that was said in a run, the first thing first.
+    pub(in crate::api) async fn events(&self, card: Card, run: String) -> Answer<Vec<EventView>> {
+        let events =
+            tokio::task::spawn_blocking(move || history::events(&history::directory(&card.state), &run));
+        let events = events.await.map_err(|_| crate::error::Error::failed("a thread broke off"))??;
+        let view = |event: &crate::event::Event| EventView {
+            seq: event.seq,
+            at: event.at,
+            event: event.what.name().to_owned(),
+            text: event.what.text(),
+        };
+        Ok(events.ok_or_else(no_run)?.iter().map(view).collect())
     }
 
     pub(in crate::api) async fn run(&self, card: Card, run: String) -> Answer<RunView> {

@@ -209,9 +209,8 @@ async fn pin(
     Json(wish): Json<PinWish>,
 ) -> Answer<axum::Json<Pinned>> {
     let card = office.card(&site)?;
-    let duration = wish.duration.map(|text| format!("--for={text}"));
-    let words: Vec<&str> = ["pin"].into_iter().chain(duration.as_deref()).chain(["--", &snapshot]).collect();
-    Ok(axum::Json(office.look_up::<Retagged>(&card.accepted, &words).await?.into()))
+    let snapshot = office.pin(&card, &snapshot, wish.duration.as_deref()).await?;
+    Ok(axum::Json(Pinned { snapshot }))
 }
 
 /// Lets the rules decide on a snapshot again.
@@ -222,18 +221,6 @@ async fn unpin(
     State(office): State<Shared>,
     Named((site, snapshot)): Named<(String, String)>,
 ) -> Answer<axum::Json<Pinned>> {
-    let card = office.card(&site)?;
-    Ok(axum::Json(office.look_up::<Retagged>(&card.accepted, &["unpin", "--", &snapshot]).await?.into()))
-}
-
-/// What `pin` and `unpin` print.
-#[derive(Deserialize)]
-struct Retagged {
-    snapshot: SnapshotView,
-}
-
-impl From<Retagged> for Pinned {
-    fn from(said: Retagged) -> Self {
-        Self { snapshot: said.snapshot.id }
-    }
+    let snapshot = office.unpin(&office.card(&site)?, &snapshot).await?;
+    Ok(axum::Json(Pinned { snapshot }))
 }

@@ -51,16 +51,7 @@ async fn backup(
     Named(site): Named<String>,
     Json(wish): Json<BackupWish>,
 ) -> Answer<Response> {
-    let comment = wish.comment.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    if let Some(text) = &comment
-        && (text.chars().count() > LONGEST || text.chars().any(char::is_control))
-    {
-        return Err(Problem::of_kind(
-            "usage",
-            "this is no comment",
-            Some("give one line of text".to_owned()),
-        ));
-    }
+    let comment = comment(wish.comment)?;
     let pin = wish.pin.map(|pin| pin.trim().to_owned());
     if let Some(pin) = pin.as_deref().filter(|pin| !pin.is_empty()) {
         pin.parse::<crate::schedule::Within>().map_err(|text| Problem::of_kind("usage", text, None))?;
@@ -143,6 +134,17 @@ async fn restore(
     responses((status = 202, description = "It will be run", body = Accepted)))]
 async fn undo(State(office): State<Shared>, Named(site): Named<String>) -> Answer<Response> {
     office.accept(&site, Wish::Undo).await
+}
+
+/// A comment as it is kept; nothing if it says nothing.
+pub(in crate::api) fn comment(said: Option<String>) -> Answer<Option<String>> {
+    let comment = said.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    match &comment {
+        Some(text) if text.chars().count() > LONGEST || text.chars().any(char::is_control) => {
+            Err(Problem::of_kind("usage", "this is no comment", Some("give one line of text".to_owned())))
+        }
+        _ => Ok(comment),
+    }
 }
 
 fn is_share(share: Option<f64>) -> Answer<()> {

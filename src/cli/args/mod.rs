@@ -90,6 +90,8 @@ pub(super) enum Command {
     Metrics(Metrics),
     /// List what a snapshot holds
     Ls(Ls),
+    /// Search a file in all snapshots
+    Find(Find),
     /// Write a file of a snapshot to stdout, or its database as SQL
     Dump(Dump),
     /// Show what differs between two snapshots
@@ -129,12 +131,12 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Init {
-    /// The site's root directory
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(super) root: PathBuf,
+    /// The site's root directory. Without it and `--storage` the configuration must be there, and its repository is made
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "storage")]
+    pub(super) root: Option<PathBuf>,
     /// A directory, or `nfs://SERVER/EXPORT`
-    #[arg(long, value_name = "DIR|URL")]
-    pub(super) storage: String,
+    #[arg(long, value_name = "DIR|URL", requires = "root")]
+    pub(super) storage: Option<String>,
     /// What the site is called in the repository; by default the name of its root directory
     #[arg(long)]
     pub(super) name: Option<String>,
@@ -225,9 +227,24 @@ pub(super) struct Ls {
     /// Only below this path
     #[arg(default_value = "/")]
     pub(super) path: PathBuf,
+    /// Only so many levels below it: 1 is what is in the directory itself
+    #[arg(long, value_name = "N", value_parser = levels)]
+    pub(super) depth: Option<usize>,
     /// With mode, owner, size and time
     #[arg(short, long)]
     pub(super) long: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Find {
+    /// A part of the name, whatever the case; or a pattern as in a .gitignore, such as '*.php' or 'uploads/**/logo.*'
+    pub(super) pattern: String,
+    /// List so many paths
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) limit: u32,
+    /// Only below this path
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) path: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -251,6 +268,12 @@ pub(super) struct Diff {
     pub(super) old: String,
     /// The newer one
     pub(super) new: String,
+    /// Only below this path
+    #[arg(long, value_name = "PREFIX", default_value = "/")]
+    pub(super) path: PathBuf,
+    /// List so many changes; all are counted
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -279,6 +302,8 @@ pub(super) struct NewPassword {
 pub(super) enum Config {
     /// Find every mistake in the configuration
     Check,
+    /// Show the configuration; secrets that are written out in it are shown as ***
+    Show,
     /// Print the JSON Schema of the configuration
     Schema,
     /// Print a commented example
@@ -290,6 +315,10 @@ pub(super) struct Demo {
     /// The one directory in which everything happens; it must not exist yet
     #[arg(long, value_name = "DIR", default_value = "lifeboat-demo")]
     pub(super) dir: PathBuf,
+}
+
+fn levels(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|levels| *levels > 0).ok_or_else(|| "not a whole number of 1 or more".to_owned())
 }
 
 fn percent(text: &str) -> Result<f64, String> {

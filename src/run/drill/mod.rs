@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub(crate) use record::newest_proven;
-pub use record::{Drill, Failure, Standing, Verdict, drills, follow, last_passed, standing};
+pub use record::{Drill, Failure, Standing, Verdict, drills, drills_of, follow, last_passed, standing};
 
 use self::plan::Plan;
 use super::journal::Aside;

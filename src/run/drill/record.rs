@@ -88,6 +88,11 @@ pub fn drills(job: &Job) -> Result<Vec<Drill>> {
     read(&job.state)
 }
 
+/// The same of a site that is remembered here.
+pub fn drills_of(state: &Path) -> Result<Vec<Drill>> {
+    read(state)
+}
+
 /// When a drill last came to its end and found nothing wrong, of all of a snapshot or of a part.
 pub fn last_passed(state: &Path) -> Result<Option<Timestamp>> {
     Ok(read(state)?.iter().filter(|drill| drill.passed()).filter_map(|drill| drill.ended).max())

@@ -1,9 +1,11 @@
 //! The resident half, as a process of its own with real sites, signals and kills.
 
 mod client;
+mod enabled;
 mod history;
 mod life;
 mod metrics;
+mod monitoring;
 mod news;
 mod ontime;
 mod requests;

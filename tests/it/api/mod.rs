@@ -1,8 +1,10 @@
 //! The agent as others ask it: over HTTP, with tokens, as a process of its own.
 
+mod contract;
 mod crowd;
 mod routes;
 mod safety;
+mod specs;
 mod story;
 
 use std::fs::File;

@@ -115,7 +115,7 @@ fn a_run_at_work_is_seen_and_can_be_cancelled() {
     assert_eq!((cancel(&waiting), cancel(&run)), (202, 202));
     let done = server.end_of(&run);
     assert_eq!(done["outcome"], "cancelled", "{done:#}");
-    assert_eq!(server.get(&format!("/v1/sites/demo/runs/{waiting}")).status, 404);
+    assert_eq!(server.end_of(&waiting)["outcome"], "cancelled");
     assert_eq!(cancel(&run), 422, "it is over");
     // Who listened heard of its end.
     let told =

@@ -1,0 +1,84 @@
+//! What is done by a button: each answer leads to the page where one sees what comes of it.
+
+use axum::response::Redirect;
+use serde::Deserialize;
+
+use super::visit::Visit;
+use crate::agent::Wish;
+use crate::api::extract::{Form, Named};
+use crate::api::problem::Answer;
+use crate::api::rest::comment;
+
+#[derive(Deserialize)]
+pub(super) struct Backup {
+    #[serde(default)]
+    comment: String,
+}
+
+pub(super) async fn backup(visit: Visit, Form(asked): Form<Backup>) -> Answer<Redirect> {
+    let comment = comment(Some(asked.comment))?;
+    visit.begin(Wish::Backup { comment, pin: None }).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct Drill {
+    at: Option<String>,
+}
+
+pub(super) async fn drill(visit: Visit, Form(asked): Form<Drill>) -> Answer<Redirect> {
+    let at = asked.at.filter(|at| !at.is_empty());
+    visit.begin(Wish::Drill { at, sample: None }).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct Nothing {}
+
+pub(super) async fn check(visit: Visit, Form(Nothing {}): Form<Nothing>) -> Answer<Redirect> {
+    visit.begin(Wish::Check { read_data: None }).await
+}
+
+pub(super) async fn cancel(
+    visit: Visit,
+    Named((_, run)): Named<(String, String)>,
+    Form(Nothing {}): Form<Nothing>,
+) -> Answer<Redirect> {
+    let waits = visit.card.queue.iter().any(|queued| queued.run == run);
+    visit.office.desk.cancel(&visit.card, &run).await?;
+    // One that never began has no page any more.
+    Ok(if waits { visit.go("/runs") } else { visit.go(&format!("/runs/{run}")) })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Pin {
+    #[serde(default)]
+    duration: String,
+}
+
+pub(super) async fn pin(
+    visit: Visit,
+    Named((_, snapshot)): Named<(String, String)>,
+    Form(asked): Form<Pin>,
+) -> Answer<Redirect> {
+    let duration = Some(asked.duration.trim()).filter(|text| !text.is_empty());
+    let pinned = visit.office.pin(&visit.card, &snapshot, duration).await?;
+    visit.office.shelf.clear(&visit.card);
+    Ok(visit.go(&format!("/snapshots/{pinned}")))
+}
+
+pub(super) async fn unpin(
+    visit: Visit,
+    Named((_, snapshot)): Named<(String, String)>,
+    Form(Nothing {}): Form<Nothing>,
+) -> Answer<Redirect> {
+    let unpinned = visit.office.unpin(&visit.card, &snapshot).await?;
+    visit.office.shelf.clear(&visit.card);
+    Ok(visit.go(&format!("/snapshots/{unpinned}")))
+}
+
+impl Visit {
+    /// Has it begun, and leads to where it can be watched.
+    pub(super) async fn begin(&self, wish: Wish) -> Answer<Redirect> {
+        let run = self.office.desk.begin(&self.card, wish).await?;
+        Ok(self.go(&format!("/runs/{run}")))
+    }
+}
