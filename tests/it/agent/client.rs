@@ -67,13 +67,19 @@ fn a_backup_by_the_agent_is_looked_on_as_one_that_is_made_here() {
     for step in ["claim", "mount", "open", "lock", "save", "verify"] {
         assert_eq!(ran.err.matches(&format!("✓ {step} ")).count(), 1, "{step}: {}", ran.err);
     }
-    let done = ask_json(&world, 0, &["backup", "--remote"]);
+    let done =
+        ask_json(&world, 0, &["backup", "--remote", "--comment", "before the 'update'", "--pin", "30d"]);
     let state = &done["result"]["state"];
     assert_eq!((&done["exit_code"], &state["outcome"]), (&Value::from(0), &Value::from("success")));
     assert_eq!(state["id"], done["result"]["run"]);
     let snapshots: Vec<_> =
         world.snapshots().iter().map(|snapshot| text(snapshot, "id").to_owned()).collect();
     assert!(snapshots.contains(&text(state, "snapshot").to_owned()), "{snapshots:?}: {state:#}");
+    let newest = world.snapshots().into_iter().find(|snapshot| snapshot["id"] == state["snapshot"]).unwrap();
+    assert_eq!(text(&newest, "comment"), "before the 'update'");
+    assert!(newest["pin"]["until"].is_string(), "{newest:#}");
+    let wrong = ask(&world, &["backup", "--remote", "--comment", "two\nlines"]).expect(2);
+    assert!(wrong.err.contains("comment"), "{}", wrong.err);
     assert!(runs(&world).iter().all(|run| text(run, "outcome") == "success"));
     assert_eq!(runs(&world).len(), 2);
 }
