@@ -156,7 +156,7 @@ impl Client {
         let body = wish.map(serde_json::to_vec).transpose().context("write the request")?.unwrap_or_default();
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{path}{query}"))
+            .uri(format!("/{path}{query}"))
             .header(HOST, place.host())
             .header(ACCEPT, "application/json, text/event-stream")
             .header(AUTHORIZATION, bearer);
@@ -198,10 +198,10 @@ impl Client {
     }
 }
 
-/// A part of a path, or a value behind the `?`.
 /// What stands in a path as it is.
 const IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// A part of a path, or a value behind the `?`.
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, IN_PATHS).to_string()
 }

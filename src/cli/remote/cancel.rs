@@ -18,12 +18,11 @@ pub(in crate::cli) fn cancel(session: &Session<'_>, args: &Cancel) -> Done {
     let was = if found.waits { "waiting" } else { "running" };
     let document = json!({ "site": found.site, "run": found.run, "was": was });
     session.output.result(SUCCESS, &document, |out| {
-        let what = if found.waits {
-            "is taken back; it had not begun"
+        if found.waits {
+            writeln!(out, "{} is taken back; it had not begun", found.run)
         } else {
-            "is asked to stop, and puts back what it has changed"
-        };
-        writeln!(out, "{} {what}", found.run)
+            writeln!(out, "{} is asked to stop, and puts back what it has changed", found.run)
+        }
     })
 }
 
