@@ -80,6 +80,8 @@ pub(super) enum Command {
     Metrics(Metrics),
     /// List what a snapshot holds
     Ls(Ls),
+    /// Search a file in all snapshots
+    Find(Find),
     /// Write a file of a snapshot to stdout, or its database as SQL
     Dump(Dump),
     /// Show what differs between two snapshots
@@ -204,6 +206,18 @@ pub(super) struct Ls {
     /// With mode, owner, size and time
     #[arg(short, long)]
     pub(super) long: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Find {
+    /// A part of the name, whatever the case; or a pattern as in a .gitignore, such as '*.php' or 'uploads/**/logo.*'
+    pub(super) pattern: String,
+    /// List so many paths
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) limit: u32,
+    /// Only below this path
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) path: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
