@@ -27,6 +27,7 @@ fn check(session: &Session<'_>) -> Done {
             let tasks = config.tasks(now)?;
             let document = json!({
                 "site": job.site.name,
+                "enabled": config.enabled,
                 "root": job.site.root,
                 "databases": job.databases.len(),
                 "hooks": job.hooks.len(),
@@ -38,6 +39,9 @@ fn check(session: &Session<'_>) -> Done {
                     writeln!(out, "{}", crate::database::open(spec).describe())?;
                 }
                 writeln!(out, "{}", crate::storage::open(&job.storage).describe())?;
+                if !config.enabled {
+                    writeln!(out, "not enabled: the agent begins nothing for it")?;
+                }
                 for task in &tasks {
                     let next = task.timetable.after(now).map(|next| job.local(next.due));
                     let next = next.unwrap_or_else(|| "never again".to_owned());
