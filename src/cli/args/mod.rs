@@ -141,6 +141,9 @@ pub(super) struct Backup {
     /// Tag the snapshot; may be repeated
     #[arg(long, value_name = "TAG")]
     pub(super) tag: Vec<String>,
+    /// Say what it is for; shown by `lifeboat snapshots`
+    #[arg(long, value_name = "TEXT")]
+    pub(super) comment: Option<String>,
     /// Mark it as started by a schedule
     #[arg(long)]
     pub(super) scheduled: bool,

@@ -214,3 +214,41 @@ fn packs(world: &World) -> Vec<std::path::PathBuf> {
         .map(|pack| pack.path())
         .collect()
 }
+
+#[test]
+fn what_was_said_of_a_snapshot_stays_with_it() {
+    let world = World::new(NONE);
+    world.write("page", "x");
+    world.init();
+    let comment = "  before the update to 7.1: <b>ß</b> & \"quotes\"  ";
+    let done = world.json(0, &["backup", "--comment", comment]);
+    assert_eq!(done["result"]["snapshot"]["comment"], comment.trim());
+    world.backup();
+    let id = world.snapshots()[0]["id"].as_str().unwrap().to_owned();
+    // With other tags it is another file.
+    world.run(&["pin", &id]).expect(0);
+    let listed = world.snapshots();
+    assert_eq!(listed[0]["comment"], comment.trim());
+    assert!(listed[1].get("comment").is_none());
+    assert!(world.run(&["snapshots"]).expect(0).out.contains("before the update to 7.1"));
+    let long = "x".repeat(1000);
+    world.run(&["backup", "--comment", &long]).expect(0);
+    let said = world.run(&["snapshots"]).expect(0).out;
+    assert!(said.contains(&format!("{}…", "x".repeat(60))) && !said.contains(&"x".repeat(61)), "{said}");
+
+    for wrong in ["", "  ", "two\nlines", "bell\u{7}", "\u{202e}turned", &"x".repeat(1001)] {
+        let ran = world.run(&["backup", "--comment", wrong]).expect(2);
+        assert!(ran.err.contains("the comment "), "{}", ran.err);
+    }
+    assert_eq!(world.snapshots().len(), 3);
+    world.restic_is_content();
+    let by_restic: Value =
+        serde_json::from_str(&world.restic(&["snapshots", "--json"]).expect(0).out).unwrap();
+    assert_eq!(by_restic.as_array().unwrap().len(), 3);
+    world.restic(&["tag", "--add", "by-restic"]).expect(0);
+    world.run(&["check"]).expect(0);
+    assert!(
+        world.snapshots().iter().all(|snapshot| snapshot.get("comment").is_none()),
+        "restic keeps it now"
+    );
+}
