@@ -272,6 +272,8 @@ pub(super) struct NewPassword {
 pub(super) enum Config {
     /// Find every mistake in the configuration
     Check,
+    /// Show the configuration; secrets that are written out in it are shown as ***
+    Show,
     /// Print the JSON Schema of the configuration
     Schema,
     /// Print a commented example
