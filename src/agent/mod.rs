@@ -33,22 +33,22 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use self::clock::Clock;
+pub use self::desk::{Card, Counter, Desk, Due, Queued, Reloaded, desk};
+pub use self::live::{Live, Shown};
 use self::lookout::Lookout;
 use self::order::{Order, Queue};
 use self::roster::Entry;
 use self::site::Site;
 use self::stop::{Stop, UNWIND};
-pub use self::desk::{Card, Counter, Desk, Due, Queued, Reloaded, desk};
-pub use self::live::{Live, Shown};
 pub use self::voice::{Voice, Word};
 pub use self::wish::Wish;
-pub use crate::run::{Drill, drills_of as drills};
 use self::worker::{Lane, Report};
 use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
 use crate::history;
 use crate::metrics;
 use crate::notify;
+pub use crate::run::{Drill, drills_of as drills};
 
 /// What the agent is told on its command line.
 #[derive(Clone, Debug)]

@@ -210,7 +210,8 @@ fn is_our_page(headers: &HeaderMap, path: &str, visitor: &Visitor) -> Answer<()>
     let site = text(HeaderName::from_static("sec-fetch-site"));
     let elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
     let form = !path.starts_with("/v1/")
-        && text(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        && text(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
     let sure = text(HeaderName::from_static(CSRF_HEADER)).is_some_and(|csrf| visitor.is_sure(csrf));
     if elsewhere || !(form || sure) {
         return Err(Problem::forbidden("this did not come from a page of this agent")

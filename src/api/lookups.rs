@@ -235,7 +235,12 @@ impl super::office::Office {
         Ok(found)
     }
 
-    pub(super) async fn files(self: &Shared, card: &Card, snapshot: &str, path: &str) -> Answer<Vec<FileEntry>> {
+    pub(super) async fn files(
+        self: &Shared,
+        card: &Card,
+        snapshot: &str,
+        path: &str,
+    ) -> Answer<Vec<FileEntry>> {
         #[derive(Deserialize)]
         struct Listing {
             entries: Vec<FileEntry>,
@@ -295,9 +300,15 @@ impl super::office::Office {
     }
 
     /// Holds a snapshot back from every rule, for so long or for good; the id it has now.
-    pub(super) async fn pin(self: &Shared, card: &Card, snapshot: &str, duration: Option<&str>) -> Answer<String> {
+    pub(super) async fn pin(
+        self: &Shared,
+        card: &Card,
+        snapshot: &str,
+        duration: Option<&str>,
+    ) -> Answer<String> {
         let duration = duration.map(|text| format!("--for={text}"));
-        let words: Vec<&str> = ["pin"].into_iter().chain(duration.as_deref()).chain(["--", snapshot]).collect();
+        let words: Vec<&str> =
+            ["pin"].into_iter().chain(duration.as_deref()).chain(["--", snapshot]).collect();
         Ok(self.look_up::<PinnedAs>(&card.accepted, &words).await?.snapshot.id)
     }
 

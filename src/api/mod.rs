@@ -32,7 +32,11 @@ pub use self::office::Settings;
 use self::office::Office;
 
 /// Answers on all of these places until the process ends. A place that cannot be had is an error, before anything is answered.
-pub fn start(settings: Settings, desk: Desk, complain: impl Fn(String) + Send + Sync + 'static) -> Result<()> {
+pub fn start(
+    settings: Settings,
+    desk: Desk,
+    complain: impl Fn(String) + Send + Sync + 'static,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(8)

@@ -73,8 +73,7 @@ impl Problem {
     }
 
     pub(super) fn too_many(detail: impl Into<String>, seconds: u64) -> Self {
-        let problem =
-            Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too much at once", detail);
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too much at once", detail);
         Self { retry_after: Some(seconds.max(1)), ..problem }
     }
 
@@ -83,13 +82,19 @@ impl Problem {
     }
 
     pub(super) fn overdue() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overdue", "It took too long", "there was no answer in time")
-            .with_retry_after(5)
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overdue",
+            "It took too long",
+            "there was no answer in time",
+        )
+        .with_retry_after(5)
     }
 
     pub(super) fn of_document(mistakes: Vec<Mistake>) -> Self {
         let detail = "the configuration is not accepted, and nothing is changed";
-        let problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration", "Not a configuration", detail);
+        let problem =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration", "Not a configuration", detail);
         Self { problems: mistakes, ..problem }
     }
 

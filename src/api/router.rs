@@ -29,12 +29,22 @@ impl Routes {
         Self { router, rules }
     }
 
-    pub(super) fn get<H: Handler<T, Shared>, T: 'static>(mut self, path: &str, rule: Rule, handler: H) -> Self {
+    pub(super) fn get<H: Handler<T, Shared>, T: 'static>(
+        mut self,
+        path: &str,
+        rule: Rule,
+        handler: H,
+    ) -> Self {
         self.rules.add(&Method::GET, path, rule);
         Self { router: self.router.route(path, get(handler)), ..self }
     }
 
-    pub(super) fn post<H: Handler<T, Shared>, T: 'static>(mut self, path: &str, rule: Rule, handler: H) -> Self {
+    pub(super) fn post<H: Handler<T, Shared>, T: 'static>(
+        mut self,
+        path: &str,
+        rule: Rule,
+        handler: H,
+    ) -> Self {
         self.rules.add(&Method::POST, path, rule);
         Self { router: self.router.route(path, post(handler)), ..self }
     }

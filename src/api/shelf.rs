@@ -75,7 +75,11 @@ impl super::office::Office {
     }
 
     /// Where they arrive. They are read to the end even if nobody waits for it any more: the next one who asks has them.
-    fn reading(self: &Shared, card: &Card, stamp: Option<Timestamp>) -> watch::Receiver<Option<Answer<Snapshots>>> {
+    fn reading(
+        self: &Shared,
+        card: &Card,
+        stamp: Option<Timestamp>,
+    ) -> watch::Receiver<Option<Answer<Snapshots>>> {
         let known = self.desk.sites();
         let mut shelf = self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner);
         shelf.retain(|site, _| known.iter().any(|card| card.state == *site));

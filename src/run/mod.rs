@@ -39,8 +39,8 @@ pub use backup::{BackupRequest, backup};
 pub use choose::snapshot as choose;
 pub use doctor::{Finding, Health, examine};
 pub use drill::{
-    Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, drills_of, follow,
-    last_passed, standing,
+    Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, drills_of,
+    follow, last_passed, standing,
 };
 pub use former::{Former, discard_former, former};
 pub use job::Job;

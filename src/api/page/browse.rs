@@ -3,12 +3,12 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::Page;
 use super::frame::{self, Tab};
 use super::icons;
 use super::snapshot::place;
 use super::visit::{Visit, encoded};
 use super::words::{bytes, many, short, shown};
-use super::Page;
 use crate::access::Scope;
 use crate::api::extract::{Asked, Named};
 use crate::api::lookups::{FileEntry, SnapshotView};
@@ -24,7 +24,11 @@ pub(super) struct Directory {
     from: usize,
 }
 
-pub(super) async fn page(visit: Visit, Named((_, id)): Named<(String, String)>, Asked(of): Asked<Directory>) -> Answer<Page> {
+pub(super) async fn page(
+    visit: Visit,
+    Named((_, id)): Named<(String, String)>,
+    Asked(of): Asked<Directory>,
+) -> Answer<Page> {
     let all = visit.office.recent_snapshots(&visit.card).await?;
     let snapshot = &all[place(&all, &id)?];
     let path = of.path.clone().unwrap_or_else(|| home(&visit));

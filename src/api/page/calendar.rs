@@ -67,7 +67,9 @@ impl Day {
             (self.disproven, "failed in a drill"),
             (self.pinned, "pinned"),
         ];
-        parts.extend(more.iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{count} {text}")));
+        parts.extend(
+            more.iter().filter(|(count, _)| *count > 0).map(|(count, text)| format!("{count} {text}")),
+        );
         if self.failed > 0 {
             parts.push(format!("{} failed", many(self.failed, "backup")));
         }
@@ -85,7 +87,8 @@ fn days(snapshots: &[SnapshotView], runs: &[RunView], clock: &Clock) -> Days {
             Some("failed") => day.disproven += 1,
             _ => {}
         }
-        day.pinned += u64::from(snapshot.pin.is_some_and(|held| held.until.is_none_or(|end| end > clock.now)));
+        day.pinned +=
+            u64::from(snapshot.pin.is_some_and(|held| held.until.is_none_or(|end| end > clock.now)));
     }
     for run in runs.iter().filter(|run| run.kind.as_deref() == Some("backup") && run.is_over()) {
         let (mark, _) = super::work::ending(run);
@@ -100,7 +103,8 @@ fn days(snapshots: &[SnapshotView], runs: &[RunView], clock: &Clock) -> Days {
 pub(super) fn drawn(visit: &Visit, snapshots: &[SnapshotView], runs: &[RunView]) -> Markup {
     let days = days(snapshots, runs, &visit.clock);
     let today = visit.clock.day(visit.clock.now);
-    let monday = today.checked_sub(i64::from(today.weekday().to_monday_zero_offset()).days()).unwrap_or(today);
+    let monday =
+        today.checked_sub(i64::from(today.weekday().to_monday_zero_offset()).days()).unwrap_or(today);
     let first = monday.checked_sub(i64::from(WEEKS - 1).weeks()).unwrap_or(monday);
     let shown = || first.series(1.day()).take_while(|day| *day <= today);
     let (width, height) = (7 * (WIDE + GAP) - GAP, HEAD + WEEKS * (HIGH + GAP) - GAP);
@@ -133,13 +137,12 @@ fn cell(visit: &Visit, date: Date, at: usize, day: Day, today: bool) -> Markup {
     let (x, y) = (column(at), HEAD + row * (HIGH + GAP));
     let class = format!("cell {}{}", day.class(), if today { " today" } else { "" });
     let label = format!("{}: {}", date.strftime("%A, %-d %B"), day.words());
-    let number = if date.day() == 1 || at == 0 { date.strftime("%-d %b").to_string() } else { date.day().to_string() };
+    let number =
+        if date.day() == 1 || at == 0 { date.strftime("%-d %b").to_string() } else { date.day().to_string() };
     let drawn = html! {
         title { (label) }
         rect x=(x) y=(y) width=(WIDE) height=(HIGH) rx="6" {}
         @if day.incomplete > 0 { rect.hatch x=(x) y=(y) width=(WIDE) height=(HIGH) rx="6" fill="url(#hatch)" {} }
-        text.date x=(x + 6) y=(y + 14) { (number) }
-        (marks(day, x, y))
     };
     html! {
         @if day.snapshots() > 0 {
@@ -148,6 +151,11 @@ fn cell(visit: &Visit, date: Date, at: usize, day: Day, today: bool) -> Markup {
             a class=(class) href=(visit.path("/runs")) aria-label=(label) { (drawn) }
         } @else {
             g class=(class) aria-hidden="true" { (drawn) }
+        }
+        // The link says all of this in words.
+        g.over.none[day == Day::default()].cell aria-hidden="true" pointer-events="none" {
+            text.date x=(x + 6) y=(y + 14) { (number) }
+            (marks(day, x, y))
         }
     }
 }
@@ -231,12 +239,17 @@ mod tests {
         let now: Timestamp = "2026-11-26T12:00:00Z".parse().unwrap();
         let clock = Clock { zone: TimeZone::get("Europe/Berlin").unwrap(), now };
         let snapshot = |time: &str, complete: bool, more: &str| -> SnapshotView {
-            serde_json::from_str(&format!(r#"{{"id":"x","time":"{time}","complete":{complete}{more}}}"#)).unwrap()
+            serde_json::from_str(&format!(r#"{{"id":"x","time":"{time}","complete":{complete}{more}}}"#))
+                .unwrap()
         };
         let all = [
             snapshot("2026-11-25T23:30:00Z", true, r#","pin":{}"#),
             snapshot("2026-11-26T02:00:00Z", false, ""),
-            snapshot("2026-11-24T02:00:00Z", true, r#","drill":{"verdict":"proven","at":"2026-11-24T03:00:00Z"}"#),
+            snapshot(
+                "2026-11-24T02:00:00Z",
+                true,
+                r#","drill":{"verdict":"proven","at":"2026-11-24T03:00:00Z"}"#,
+            ),
         ];
         let failed = RunView {
             kind: Some("backup".to_owned()),
@@ -249,6 +262,9 @@ mod tests {
         assert_eq!(day("2026-11-26").words(), "2 snapshots, 1 incomplete, 1 pinned");
         assert_eq!(day("2026-11-26").class(), "attention");
         assert_eq!(day("2026-11-24").words(), "1 snapshot, 1 proven by a drill");
-        assert_eq!((day("2026-11-23").class(), day("2026-11-23").words().as_str()), ("bad", "no snapshot, 1 backup failed"));
+        assert_eq!(
+            (day("2026-11-23").class(), day("2026-11-23").words().as_str()),
+            ("bad", "no snapshot, 1 backup failed")
+        );
     }
 }

@@ -60,7 +60,12 @@ impl Chart<'_> {
         let step = (WIDTH - LEFT) / count(bars.len().max(8));
         let y = |value: f64| TOP + room * (1.0 - value / highest);
         let (first, last) = (&bars[0].when, &bars[bars.len() - 1].when);
-        let description = format!("{} bars, one for {}, from {first} to {last}; the highest is {}.", bars.len(), self.of, (self.axis)(highest));
+        let description = format!(
+            "{} bars, one for {}, from {first} to {last}; the highest is {}.",
+            bars.len(),
+            self.of,
+            (self.axis)(highest)
+        );
         html! {
             svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="group" aria-labelledby=(self.id) {
                 desc { (description) }
@@ -72,7 +77,7 @@ impl Chart<'_> {
                     (one(bar, LEFT + step * count(number), step, y(bar.value)))
                 }
                 text.axis x=(LEFT) y=(HEIGHT - 6.0) { (day(first)) }
-                text.axis x=(at(LEFT + step * count(bars.len()))) y=(HEIGHT - 6.0) text-anchor="end" { @if bars.len() > 12 || day(first) != day(last) { (day(last)) } }
+                text.axis x=(at(LEFT + step * count(bars.len()))) y=(HEIGHT - 6.0) text-anchor="end" { @if step * count(bars.len()) > 150.0 { (day(last)) } }
             }
         }
     }

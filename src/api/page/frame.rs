@@ -56,21 +56,29 @@ fn framed(visit: &Visit, tab: Tab, title: &str, content: &Markup, again: bool) -
         }
     };
     let whole = if tab == Tab::Overview { name.to_owned() } else { format!("{title} · {name}") };
-    document(&whole, again, &html! {
-        (top(Some(&visit.visitor), Some((name, &visit.path("")))))
-        (tabs)
-        main #main tabindex="-1" data-events=(format!("/v1/events?site={}", super::visit::encoded(name))) { (content) }
-        (foot(Some(visit.clock.zone.iana_name().unwrap_or("the site"))))
-    })
+    document(
+        &whole,
+        again,
+        &html! {
+            (top(Some(&visit.visitor), Some((name, &visit.path("")))))
+            (tabs)
+            main #main tabindex="-1" data-events=(format!("/v1/events?site={}", super::visit::encoded(name))) { (content) }
+            (foot(Some(visit.clock.zone.iana_name().unwrap_or("the site"))))
+        },
+    )
 }
 
 /// A page that belongs to no site.
 pub(super) fn plain(visitor: Option<&Visitor>, title: &str, content: &Markup, live: bool) -> Page {
-    document(title, false, &html! {
-        (top(visitor, None))
-        main #main tabindex="-1" data-events=[live.then_some("/v1/events")] { (content) }
-        (foot(None))
-    })
+    document(
+        title,
+        false,
+        &html! {
+            (top(visitor, None))
+            main #main tabindex="-1" data-events=[live.then_some("/v1/events")] { (content) }
+            (foot(None))
+        },
+    )
 }
 
 fn top(visitor: Option<&Visitor>, site: Option<(&str, &str)>) -> Markup {

@@ -9,7 +9,7 @@ use axum::{Extension, Form};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Page, frame, icons};
+use super::{Page, frame};
 use crate::api::extract::{Asked, Form as OurForm};
 use crate::api::guard::cookie;
 use crate::api::listen::{Peer, Way};
@@ -47,7 +47,11 @@ pub(super) struct Filled {
     next: String,
 }
 
-pub(super) async fn log_in(State(office): State<Shared>, Extension(peer): Extension<Peer>, request: Request) -> Answer<Response> {
+pub(super) async fn log_in(
+    State(office): State<Shared>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Answer<Response> {
     let headers = request.headers().clone();
     is_our_form(&headers)?;
     let now = Instant::now();
@@ -55,7 +59,8 @@ pub(super) async fn log_in(State(office): State<Shared>, Extension(peer): Extens
         return Err(Problem::too_many("too many wrong tokens came from there", left.as_secs() + 1));
     }
     let filled = <Form<Filled> as axum::extract::FromRequest<_>>::from_request(request, &office).await;
-    let Form(filled) = filled.map_err(|rejection| Problem::bad_request(StatusCode::UNPROCESSABLE_ENTITY, rejection.body_text()))?;
+    let Form(filled) = filled
+        .map_err(|rejection| Problem::bad_request(StatusCode::UNPROCESSABLE_ENTITY, rejection.body_text()))?;
     let next = local(&filled.next);
     let Some(token) = office.door.find(filled.token.trim()) else {
         office.throttle.failed(&peer.name, now);
@@ -105,7 +110,8 @@ fn is_our_form(headers: &HeaderMap) -> Answer<()> {
         }),
     };
     if elsewhere {
-        return Err(Problem::forbidden("this form did not come from a page of this agent").with_remedy("open the login page and try again"));
+        return Err(Problem::forbidden("this form did not come from a page of this agent")
+            .with_remedy("open the login page and try again"));
     }
     Ok(())
 }
@@ -131,7 +137,7 @@ fn content(why: Why, next: &str) -> Markup {
     };
     html! {
         section.login.card {
-            h1 { (icons::brand()) "Sign in" }
+            h1 { "Sign in" }
             @if let Some(said) = said {
                 p.note.bad[why == Why::Wrong] #why role="alert" { (said) }
             }
@@ -157,7 +163,16 @@ mod tests {
         for good in ["/", "/sites/shop?at=1", "/sites/a/snapshots/b/browse?path=%2Fx"] {
             assert_eq!(local(good), good);
         }
-        for bad in ["", "//evil.example", "https://evil.example", "/\\evil.example", "evil", "/\t/evil", "/a\nb", "/ä"] {
+        for bad in [
+            "",
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "evil",
+            "/\t/evil",
+            "/a\nb",
+            "/ä",
+        ] {
             assert_eq!(local(bad), "/", "{bad:?}");
         }
     }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::charts::{Bar, Chart};
 use super::frame::{self, Tab};
-use super::health::Health;
+use super::health::{Facts, Health};
 use super::icons::Mark;
 use super::refusal::{told, unknown};
 use super::visit::Visit;
@@ -32,12 +32,14 @@ struct Seen {
 pub(super) async fn page(visit: Visit) -> Answer<Page> {
     let (office, card) = (&visit.office, &visit.card);
     let runs = office.runs(card.clone(), RUNS).await?;
-    let health = match visit.config.clone() {
-        Ok(config) => sites::health(card, config, runs.clone(), &visit.clock).await,
-        Err(problem) => Err(problem),
-    };
     let at_work = office.at_work(card.clone()).await?;
     let snapshots = office.recent_snapshots(card).await;
+    let health = match visit.config.clone() {
+        Ok(config) => sites::facts(card, config, runs.clone(), visit.clock.now).await,
+        Err(problem) => Err(problem),
+    };
+    let unreadable = snapshots.is_err();
+    let health = health.map(|facts| Facts { unreadable, ..facts }.judge(&visit.clock));
     let seen = Seen { health, at_work, runs, snapshots };
     let content = html! {
         div.hero {
@@ -69,7 +71,11 @@ fn protected(config: &Config, seen: &Seen) -> Markup {
         Some(all) if all.is_empty() => "no database".to_owned(),
         Some(all) => {
             let names: Vec<_> = all.iter().map(database).collect();
-            format!("{} {}", if names.len() == 1 { "the database" } else { "the databases" }, names.join(", "))
+            format!(
+                "{} {}",
+                if names.len() == 1 { "the database" } else { "the databases" },
+                names.join(", ")
+            )
         }
     };
     html! {
@@ -85,9 +91,9 @@ fn database(database: &Database) -> String {
     match database {
         Database::Mysql { name, .. } => shown(name.as_deref().unwrap_or("of the site")),
         Database::Postgres { name, .. } => shown(name),
-        Database::Sqlite { path } => {
-            shown(&path.file_name().map_or_else(|| path.display().to_string(), |name| name.display().to_string()))
-        }
+        Database::Sqlite { path } => shown(
+            &path.file_name().map_or_else(|| path.display().to_string(), |name| name.display().to_string()),
+        ),
     }
 }
 
@@ -143,11 +149,11 @@ fn history(visit: &Visit, seen: &Seen) -> Markup {
                 (charts(visit, &seen.runs))
             }
         }
-        div.columns {
+        div.columns.uneven {
             section.card {
                 h2 { a href=(visit.path("/runs")) { "Latest runs" } }
                 @if seen.runs.is_empty() { p.hint { "Nothing has run yet." } }
-                @else { (work::table(visit, &seen.runs[..seen.runs.len().min(LATEST)])) }
+                @else { (work::table(visit, &seen.runs[..seen.runs.len().min(LATEST)], false)) }
             }
             section.card {
                 h2 { "Next" }
@@ -175,12 +181,20 @@ fn charts(visit: &Visit, runs: &[RunView]) -> Markup {
         mark: work::ending(run).0,
         link: visit.path(&format!("/runs/{}", run.id)),
     };
-    let size = |run: &RunView| run.saved.map(|saved| bar(run, float(saved.bytes_stored), bytes(saved.bytes_stored)));
+    let size =
+        |run: &RunView| run.saved.map(|saved| bar(run, float(saved.bytes_stored), bytes(saved.bytes_stored)));
     let sizes: Vec<_> = backups().filter_map(size).collect();
     let time = |run: &RunView| work::seconds(run).map(|seconds| bar(run, seconds, took(seconds)));
     let times: Vec<_> = backups().filter_map(time).collect();
-    let added = Chart { id: "added", title: "Added by each backup", of: "each backup", bars: &sizes, axis: &|value| bytes(whole(value)) };
-    let duration = Chart { id: "durations", title: "Duration of backups", of: "each backup", bars: &times, axis: &took };
+    let added = Chart {
+        id: "added",
+        title: "Added by each backup",
+        of: "each backup",
+        bars: &sizes,
+        axis: &|value| bytes(whole(value)),
+    };
+    let duration =
+        Chart { id: "durations", title: "Duration of backups", of: "each backup", bars: &times, axis: &took };
     html! { (added.drawn()) (duration.drawn()) }
 }
 

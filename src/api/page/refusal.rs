@@ -63,7 +63,8 @@ impl Asker {
             response.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static("0"));
         }
         if status == StatusCode::UNAUTHORIZED && self.was_logged_in {
-            let gone = HeaderValue::from_str(&format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"));
+            let gone =
+                HeaderValue::from_str(&format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"));
             response.headers_mut().extend(gone.ok().map(|gone| (header::SET_COOKIE, gone)));
         }
         response
@@ -80,8 +81,12 @@ impl Asker {
     }
 
     fn refusal(&self, problem: &Problem) -> super::Page {
+        // The site itself may be what there is not.
+        let deep = self.page.matches('/').count() > 2;
         let (back, text) = match site(&self.page) {
-            Some(site) if problem.status() != StatusCode::NOT_FOUND => (format!("/sites/{site}"), format!("Back to {site}")),
+            Some(site) if deep || problem.status() != StatusCode::NOT_FOUND => {
+                (format!("/sites/{site}"), format!("Back to {site}"))
+            }
             _ => ("/".to_owned(), "To all sites".to_owned()),
         };
         let content = html! {

@@ -117,16 +117,25 @@ fn wish(asking: &Asking) -> Answer<PlanWish> {
     let time = asking.time.trim();
     let at = if time.is_empty() { asking.at.trim() } else { time };
     if at.is_empty() {
-        return Err(Problem::of_kind("usage", "no moment was chosen", Some("choose a snapshot, or write a time".to_owned())));
+        return Err(Problem::of_kind(
+            "usage",
+            "no moment was chosen",
+            Some("choose a snapshot, or write a time".to_owned()),
+        ));
     }
     let only = match asking.part.as_str() {
         "files" => Some(Only::Files),
         "databases" => Some(Only::Databases),
         _ => None,
     };
-    let include: Vec<String> = asking.include.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let include: Vec<String> =
+        asking.include.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if !include.is_empty() && only == Some(Only::Databases) {
-        return Err(Problem::of_kind("usage", "databases have no files", Some("leave the patterns out, or choose files".to_owned())));
+        return Err(Problem::of_kind(
+            "usage",
+            "databases have no files",
+            Some("leave the patterns out, or choose files".to_owned()),
+        ));
     }
     Ok(PlanWish { at: at.to_owned(), only, include })
 }
@@ -146,7 +155,10 @@ mod tests {
         let all = wish(&asking("abc", " 2026-11-20 03:00 ", "everything", "")).unwrap();
         assert_eq!((all.at.as_str(), all.only, all.include.len()), ("2026-11-20 03:00", None, 0));
         let some = wish(&asking("abc", "", "files", "/a\r\n\r\n /b \r\n")).unwrap();
-        assert_eq!((some.at.as_str(), some.only, some.include), ("abc", Some(Only::Files), vec!["/a".to_owned(), "/b".to_owned()]));
+        assert_eq!(
+            (some.at.as_str(), some.only, some.include),
+            ("abc", Some(Only::Files), vec!["/a".to_owned(), "/b".to_owned()])
+        );
         assert!(wish(&asking("", " ", "", "")).is_err());
         assert!(wish(&asking("abc", "", "databases", "/a")).is_err());
     }

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
+use super::Page;
 use super::frame::{self, Tab};
 use super::visit::Visit;
 use super::words::{bytes, many, shown};
-use super::Page;
 use crate::api::lookups::{Retention, VerdictView};
 use crate::api::problem::Answer;
 

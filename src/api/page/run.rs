@@ -42,7 +42,9 @@ fn ended(visit: &Visit, run: &RunView) -> Markup {
     let text = match (run.standing.as_str(), run.outcome.as_deref()) {
         ("crashed", _) => "Its process ended before it did. The agent puts right what it left unfinished.",
         (_, Some("success")) => "All of it was done.",
-        (_, Some("incomplete")) => "The main thing was done, but something is missing from it or was left behind.",
+        (_, Some("incomplete")) => {
+            "The main thing was done, but something is missing from it or was left behind."
+        }
         (_, Some("skipped")) => "It was left out.",
         (_, Some("cancelled")) => "It was cancelled, and everything is as it was before.",
         _ => "It did not do what it was begun for.",
@@ -50,7 +52,7 @@ fn ended(visit: &Visit, run: &RunView) -> Markup {
     html! {
         section class=(format!("card result {}", mark.class())) {
             p { (work::badge(run)) " " (text) @if let Some(seconds) = work::seconds(run) { " It took " (took(seconds)) "." } }
-            @if let Some(error) = &run.error { p.error { strong { "What went wrong: " } (shown(error)) } }
+            @if let Some(error) = run.error.as_ref().filter(|_| run.outcome.as_deref() != Some("cancelled")) { p.error { strong { "What went wrong: " } (shown(error)) } }
             @if let Some(remedy) = &run.remedy { p.remedy { strong { "What helps: " } (shown(remedy)) } }
             (onward(visit, run))
         }
@@ -59,7 +61,8 @@ fn ended(visit: &Visit, run: &RunView) -> Markup {
 
 /// Where somebody wants to go from here.
 fn onward(visit: &Visit, run: &RunView) -> Markup {
-    let restored = run.kind.as_deref() == Some("restore") && matches!(run.outcome.as_deref(), Some("success" | "incomplete"));
+    let restored = run.kind.as_deref() == Some("restore")
+        && matches!(run.outcome.as_deref(), Some("success" | "incomplete"));
     let failed_backup = run.kind.as_deref() == Some("backup") && run.outcome.as_deref() != Some("success");
     html! {
         @if restored {

@@ -27,7 +27,8 @@ pub(super) struct Wanted {
 
 pub(super) async fn page(visit: Visit, Asked(wanted): Asked<Wanted>) -> Answer<Page> {
     let pattern = wanted.q.trim().to_owned();
-    let found = if pattern.is_empty() { None } else { Some(visit.office.find(&visit.card, &pattern, MOST).await) };
+    let found =
+        if pattern.is_empty() { None } else { Some(visit.office.find(&visit.card, &pattern, MOST).await) };
     let content = html! {
         h1 { "Find a file" }
         form.wide-search role="search" action=(visit.path("/search")) {

@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::Page;
 use super::frame::{self, Tab};
 use super::refusal::unknown;
 use super::visit::Visit;
 use super::words::shown;
-use super::Page;
 use crate::api::problem::Answer;
 
 /// Deeper than any configuration.
@@ -34,8 +34,10 @@ async fn redacted(visit: &Visit) -> Answer<Value> {
 
 fn sections(config: &Value) -> Markup {
     let Some(all) = config.as_object() else { return value(config, 0) };
-    let (single, whole): (Vec<_>, Vec<_>) =
-        all.iter().filter(|(_, part)| !part.is_null()).partition(|(_, part)| !part.is_object() && !part.is_array());
+    let (single, whole): (Vec<_>, Vec<_>) = all
+        .iter()
+        .filter(|(_, part)| !part.is_null())
+        .partition(|(_, part)| !part.is_object() && !part.is_array());
     html! {
         div.settings {
             @for (name, part) in whole { section.card { h2 { (shown(name)) } (value(part, 0)) } }

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::Page;
 use super::confirm::{self, Typed};
 use super::frame::{self, Tab};
 use super::visit::Visit;
 use super::words::{short, shown};
-use super::Page;
 use crate::agent::Wish;
 use crate::api::extract::Form;
 use crate::api::problem::Answer;

@@ -59,7 +59,8 @@ impl FromRequestParts<Shared> for Visit {
         let names = RawPathParams::from_request_parts(parts, office)
             .await
             .map_err(|rejection| Problem::not_found(rejection.body_text()))?;
-        let site = names.iter().find_map(|(name, value)| (name == "site").then_some(value)).unwrap_or_default();
+        let site =
+            names.iter().find_map(|(name, value)| (name == "site").then_some(value)).unwrap_or_default();
         let card = office.card(site)?;
         let config = office.config(&card);
         let clock = clock(&config);

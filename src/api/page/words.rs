@@ -9,17 +9,25 @@ use crate::sys::local_time::local_time;
 
 /// `3 hours`, of the one unit that says enough.
 pub(super) fn span(seconds: i64) -> String {
-    const UNITS: [(i64, &str); 6] =
-        [(31_557_600, "year"), (2_629_800, "month"), (604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute")];
+    const UNITS: [(i64, &str); 6] = [
+        (31_557_600, "year"),
+        (2_629_800, "month"),
+        (604_800, "week"),
+        (86_400, "day"),
+        (3600, "hour"),
+        (60, "minute"),
+    ];
     let seconds = seconds.max(0);
     for (length, name) in UNITS {
-        // "36 hours" says more than "1 day", and "20 days" more than "2 weeks".
+        // "30 hours" says more than "1 day", and "20 days" more than "2 weeks".
         let least = match name {
-            "year" | "month" => 3,
-            "week" => 6,
-            _ => 2,
+            "year" | "month" => 3 * length,
+            "week" => 6 * length,
+            "day" => length * 3 / 2,
+            "hour" => 2 * length,
+            _ => length,
         };
-        if seconds >= length * least || (name == "minute" && seconds >= length) {
+        if seconds >= least {
             let number = (seconds + length / 2) / length;
             return many(number.unsigned_abs(), name);
         }
@@ -63,7 +71,13 @@ pub(super) fn bytes(count: u64) -> String {
             (value, unit) = (value / 1024.0, larger);
         }
     }
-    if value < 9.995 { format!("{value:.2} {unit}") } else if value < 99.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+    if value < 9.995 {
+        format!("{value:.2} {unit}")
+    } else if value < 99.95 {
+        format!("{value:.1} {unit}")
+    } else {
+        format!("{value:.0} {unit}")
+    }
 }
 
 /// `12,345`.
@@ -116,7 +130,9 @@ impl Clock {
 
     /// `2026-11-26 03:00` on the clocks of the site.
     pub(super) fn at(&self, moment: Timestamp) -> Markup {
-        html! { time datetime=(moment) title=(local_time(moment, &self.zone)) { (self.minute(moment)) } }
+        let text = self.minute(moment);
+        let (day, time) = text.split_once(' ').unwrap_or((&text, ""));
+        html! { time datetime=(moment) title=(local_time(moment, &self.zone)) { span.date { (day) } " " (time) } }
     }
 
     /// Both.
@@ -150,7 +166,8 @@ mod tests {
             (60, "1 minute"),
             (7100, "118 minutes"),
             (7200, "2 hours"),
-            (36 * 3600, "36 hours"),
+            (35 * 3600, "35 hours"),
+            (40 * 3600, "2 days"),
             (2 * day, "2 days"),
             (20 * day, "20 days"),
             (50 * day, "7 weeks"),
@@ -169,10 +186,22 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_exact_enough() {
-        assert_eq!([took(0.04), took(12.3), took(320.0), took(5400.0)], ["0.0 s", "12 s", "5 min 20 s", "1 h 30 min"]);
-        assert_eq!([bytes(0), bytes(1023), bytes(1024), bytes(1 << 30)], ["0 B", "1023 B", "1.00 KiB", "1.00 GiB"]);
+        assert_eq!(
+            [took(0.04), took(12.3), took(320.0), took(5400.0)],
+            ["0.0 s", "12 s", "5 min 20 s", "1 h 30 min"]
+        );
+        assert_eq!(
+            [bytes(0), bytes(1023), bytes(1024), bytes(1 << 30)],
+            ["0 B", "1023 B", "1.00 KiB", "1.00 GiB"]
+        );
         assert_eq!([bytes(1_048_000), bytes(u64::MAX)], ["1.00 MiB", "16384 PiB"]);
-        assert_eq!([number(0), number(999), number(1000), number(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([many(1, "file"), many(2, "file"), many(2, "directory"), many(0, "day")], ["1 file", "2 files", "2 directories", "0 days"]);
+        assert_eq!(
+            [number(0), number(999), number(1000), number(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [many(1, "file"), many(2, "file"), many(2, "directory"), many(0, "day")],
+            ["1 file", "2 files", "2 directories", "0 days"]
+        );
     }
 }

@@ -58,7 +58,11 @@ async fn runs(
 ) -> Answer<axum::Json<Vec<RunView>>> {
     let limit = newest.limit.unwrap_or(50);
     if limit == 0 || limit > MOST {
-        return Err(Problem::of_kind("usage", format!("limit is {limit}"), Some(format!("give 1 to {MOST}"))));
+        return Err(Problem::of_kind(
+            "usage",
+            format!("limit is {limit}"),
+            Some(format!("give 1 to {MOST}")),
+        ));
     }
     let card = office.card(&site)?;
     Ok(axum::Json(office.runs(card, limit).await?))
@@ -142,7 +146,8 @@ impl Office {
 
     /// All that was said in a run, the first thing first.
     pub(in crate::api) async fn events(&self, card: Card, run: String) -> Answer<Vec<EventView>> {
-        let events = tokio::task::spawn_blocking(move || history::events(&history::directory(&card.state), &run));
+        let events =
+            tokio::task::spawn_blocking(move || history::events(&history::directory(&card.state), &run));
         let events = events.await.map_err(|_| crate::error::Error::failed("a thread broke off"))??;
         let view = |event: &crate::event::Event| EventView {
             seq: event.seq,
@@ -162,7 +167,12 @@ impl Office {
         }
         let read = tokio::task::spawn_blocking(move || {
             let past = history::read(&history::directory(&card.state), &run)?;
-            Ok::<_, crate::error::Error>(past.map(|past| RunView::of(&card.name, &past, Timestamp::now())))
+            let view = past.map(|past| RunView::of(&card.name, &past, Timestamp::now()));
+            // Its process may have begun and said nothing yet.
+            let about_to = card.at_work.as_ref() == Some(&run);
+            Ok::<_, crate::error::Error>(
+                view.or_else(|| about_to.then(|| RunView::starting(&card.name, &run))),
+            )
         });
         read.await.map_err(|_| crate::error::Error::failed("a thread broke off"))??.ok_or_else(no_run)
     }

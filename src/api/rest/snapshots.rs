@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::extract::{Asked, Json, Named};
-use crate::api::lookups::{Differences, Found, FileEntry, Plan, PlanWish, Retention, SnapshotView};
+use crate::api::lookups::{Differences, FileEntry, Found, Plan, PlanWish, Retention, SnapshotView};
 use crate::api::office::Shared;
 use crate::api::problem::Answer;
 
@@ -98,8 +98,10 @@ async fn sql(
 
 /// Whatever it is: a browser keeps it as a file, and never shows it as a page of ours.
 pub(in crate::api) fn download(name: &str, body: axum::body::Body) -> Response {
-    let plain: String =
-        name.chars().map(|letter| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '_' }).collect();
+    let plain: String = name
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '_' })
+        .collect();
     let mut quoted = String::new();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {

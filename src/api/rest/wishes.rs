@@ -119,7 +119,9 @@ async fn restore(
     Named(site): Named<String>,
     Json(wish): Json<RestoreWish>,
 ) -> Answer<Response> {
-    let plain = !wish.plan.is_empty() && wish.plan.len() <= 64 && wish.plan.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let plain = !wish.plan.is_empty()
+        && wish.plan.len() <= 64
+        && wish.plan.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if !plain {
         return Err(Problem::of_kind("usage", "this is no plan's id", Some("make a plan first".to_owned())));
     }
