@@ -69,9 +69,7 @@ impl Tokens {
         }) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => {
-                return Err(error).with_context(|| format!("read the tokens in {}", path.display()));
-            }
+            Err(error) => return Err(error).with_context(|| format!("read the tokens in {}", path.display())),
         };
         let known = serde_json::from_slice(&text)
             .with_context(|| format!("read the tokens in {}", path.display()))
@@ -173,10 +171,10 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn change(path: &Path, edit: impl FnOnce(&mut Vec<Known>) -> Result<()>) -> Result<()> {
-    let parent: PathBuf = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .map_or_else(|| PathBuf::from("."), Path::to_owned);
+    let parent: PathBuf = path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(
+        || PathBuf::from("."),
+        Path::to_owned,
+    );
     create_private_directory(&parent)?;
     let _lock = lock_private(&path.with_extension("lock"))?;
     let mut tokens = Tokens::read(path)?.0;
@@ -227,9 +225,7 @@ mod tests {
         assert_eq!(tokens.find(two.text.reveal(), now).unwrap().name, "two");
         assert!(tokens.find(two.text.reveal(), later).is_none());
         let mixed = format!("lb_{}_{}", one.known.id, two.text.reveal().rsplit('_').next().unwrap());
-        for wrong in
-            ["", "lb_", "lb__", "lb_-_-", mixed.as_str(), one.text.reveal().trim_start_matches("lb_")]
-        {
+        for wrong in ["", "lb_", "lb__", "lb_-_-", mixed.as_str(), one.text.reveal().trim_start_matches("lb_")] {
             assert!(tokens.find(wrong, now).is_none(), "{wrong}");
         }
         Tokens::revoke(&path, "one").unwrap();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Agent;
 use super::desk::{Ask, Card};
 use super::wish::Wish;
+use super::Agent;
 use crate::error::{Error, Kind, Result};
 
 impl Agent<'_> {
@@ -24,9 +24,7 @@ impl Agent<'_> {
 
     fn begin_wish(&mut self, site: &std::path::Path, wish: Wish) -> Result<String> {
         if self.stopping.is_some() {
-            return Err(
-                Error::new(Kind::Locked, "the agent is on its way out").with_remedy("ask its successor")
-            );
+            return Err(Error::new(Kind::Locked, "the agent is on its way out").with_remedy("ask its successor"));
         }
         let site = self.sites.iter_mut().find(|known| known.state == site);
         let order = site.ok_or_else(gone)?.ask(wish, Timestamp::now())?;

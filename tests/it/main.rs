@@ -1,6 +1,7 @@
 //! All tests that look at Lifeboat from the outside, as one binary.
 
 mod agent;
+mod api;
 mod config;
 mod database;
 mod hardship;

@@ -66,7 +66,6 @@ pub(super) async fn pin(
 ) -> Answer<Redirect> {
     let duration = Some(asked.duration.trim()).filter(|text| !text.is_empty());
     let pinned = visit.office.pin(&visit.card, &snapshot, duration).await?;
-    visit.office.shelf.clear(&visit.card);
     Ok(visit.go(&format!("/snapshots/{pinned}")))
 }
 
@@ -76,7 +75,6 @@ pub(super) async fn unpin(
     Form(Nothing {}): Form<Nothing>,
 ) -> Answer<Redirect> {
     let unpinned = visit.office.unpin(&visit.card, &snapshot).await?;
-    visit.office.shelf.clear(&visit.card);
     Ok(visit.go(&format!("/snapshots/{unpinned}")))
 }
 

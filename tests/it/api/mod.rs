@@ -1,0 +1,3 @@
+//! The agent as others ask it: over HTTP, with tokens.
+
+mod page;
