@@ -24,7 +24,7 @@ pub(super) fn ls(session: &Session<'_>, args: &Ls) -> Done {
     let cx = session.quiet_cx();
     let listing = run::with_repo(&job, Mode::Shared, "ls", &cx, |repo| {
         let snapshot = chosen(repo, &args.snapshot, &job, &cx)?;
-        let entries = repo.reader()?.list(&snapshot, &args.path)?;
+        let entries = repo.reader()?.list(&snapshot, &args.path, args.depth)?;
         Ok(Listing { snapshot, entries })
     })?;
     session.output.result(SUCCESS, &listing, |out| {

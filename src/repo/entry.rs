@@ -7,7 +7,7 @@ use rustic_core::repofile::{Node, NodeType};
 use serde::Serialize;
 
 use super::list::Snapshot;
-use super::reader::Reader;
+use super::reader::{DEEPEST, Reader};
 use super::walk::unix_mode;
 use crate::error::Result;
 
@@ -28,10 +28,11 @@ pub struct Entry {
 }
 
 impl Reader {
-    /// Everything below a path of the snapshot, or the one file there.
-    pub fn list(&self, snapshot: &Snapshot, path: &Path) -> Result<Vec<Entry>> {
+    /// What is below a path of the snapshot, down to so many levels or all of it; or the one file there. Nothing is read but
+    /// the trees on the way to it and those that are listed.
+    pub fn list(&self, snapshot: &Snapshot, path: &Path, levels: Option<usize>) -> Result<Vec<Entry>> {
         let node = self.node(snapshot, path)?;
-        self.below(&node)?
+        self.levels_below(&node, levels.unwrap_or(DEEPEST))?
             .map(|item| {
                 let (below, node) = item?;
                 let full = if below.as_os_str().is_empty() { path.to_owned() } else { path.join(below) };

@@ -96,6 +96,11 @@ impl Reader {
     ///
     /// The tree comes from the repository and is hostile until proven: a name that could lead elsewhere is an error.
     pub fn below(&self, node: &Node) -> Result<Below> {
+        self.levels_below(node, DEEPEST)
+    }
+
+    /// The same for so many levels alone: 1 is what is in the directory itself. No tree of a deeper level is read.
+    pub fn levels_below(&self, node: &Node, levels: usize) -> Result<Below> {
         let first = match (node.is_dir(), node.subtree) {
             (true, Some(tree)) => self.engine.get_tree(&tree).map_err(engine_error)?.nodes,
             (true, None) => return Err(Error::failed("a directory of the snapshot has no content")),
@@ -104,6 +109,7 @@ impl Reader {
         Ok(Below {
             reader: self.clone(),
             open: vec![(PathBuf::new(), first.into_iter())],
+            levels,
             lone: !node.is_dir(),
         })
     }
@@ -152,6 +158,7 @@ impl Reader {
 pub struct Below {
     reader: Reader,
     open: Vec<(PathBuf, std::vec::IntoIter<Node>)>,
+    levels: usize,
     /// A single file, known by the empty path.
     lone: bool,
 }
@@ -181,6 +188,9 @@ impl Iterator for Below {
                         format!("the directory {} of the snapshot has no content or no end", path.display());
                     return Some(Err(Error::failed(text)));
                 };
+                if self.open.len() >= self.levels {
+                    return Some(Ok((path, node)));
+                }
                 match self.reader.engine.get_tree(&tree) {
                     Ok(tree) => self.open.push((path.clone(), tree.nodes.into_iter())),
                     Err(error) => {

@@ -203,6 +203,9 @@ pub(super) struct Ls {
     /// Only below this path
     #[arg(default_value = "/")]
     pub(super) path: PathBuf,
+    /// Only so many levels below it: 1 is what is in the directory itself
+    #[arg(long, value_name = "N", value_parser = levels)]
+    pub(super) depth: Option<usize>,
     /// With mode, owner, size and time
     #[arg(short, long)]
     pub(super) long: bool,
@@ -268,6 +271,10 @@ pub(super) struct Demo {
     /// The one directory in which everything happens; it must not exist yet
     #[arg(long, value_name = "DIR", default_value = "lifeboat-demo")]
     pub(super) dir: PathBuf,
+}
+
+fn levels(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|levels| *levels > 0).ok_or_else(|| "not a whole number of 1 or more".to_owned())
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -1,5 +1,6 @@
 //! The main job, from the outside: back up, damage, restore, and prove that everything is as it was.
 
+mod browse;
 mod demo;
 mod files;
 mod guest;
