@@ -156,7 +156,7 @@ impl Client {
         let body = wish.map(serde_json::to_vec).transpose().context("write the request")?.unwrap_or_default();
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("/{path}{query}"))
+            .uri(format!("{path}{query}"))
             .header(HOST, place.host())
             .header(ACCEPT, "application/json, text/event-stream")
             .header(AUTHORIZATION, bearer);
