@@ -36,7 +36,7 @@ mod walk;
 
 pub use access::{Medium, Place};
 pub use check::{CheckReport, CheckSpec, Damage, DamageKind, Part, ReadData};
-pub use compare::{Change, ChangeKind, Changes};
+pub use compare::{Change, ChangeKind, Changes, Counts, Difference};
 pub use entry::Entry;
 pub use fetch::Fetched;
 pub use find::{Found, FoundPath, Pattern, Search, Version};

@@ -244,6 +244,12 @@ pub(super) struct Diff {
     pub(super) old: String,
     /// The newer one
     pub(super) new: String,
+    /// Only below this path
+    #[arg(long, value_name = "PREFIX", default_value = "/")]
+    pub(super) path: PathBuf,
+    /// List so many changes; all are counted
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]

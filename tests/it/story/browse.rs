@@ -252,3 +252,60 @@ fn what_was_said_of_a_snapshot_stays_with_it() {
         "restic keeps it now"
     );
 }
+
+#[test]
+fn two_snapshots_are_compared_in_part_and_counted_as_a_whole() {
+    let world = World::new(NONE);
+    for number in 0..10 {
+        world.write(&format!("a/{number}"), "old");
+    }
+    world.write("b/same", "x");
+    world.write("b/gone", "x");
+    world.init();
+    let old = world.backup();
+    for number in 0..10 {
+        world.write(&format!("a/{number}"), "new content");
+    }
+    fs::remove_file(world.root.join("b/gone")).unwrap();
+    world.write("b/deep/new", "12345");
+    let new = world.backup();
+    let root = world.root.to_str().unwrap();
+    let diff =
+        |arguments: &[&str]| world.json(0, &[&["diff", &old, &new], arguments].concat())["result"].clone();
+    let changed = |diff: &Value| -> Vec<String> {
+        let below = |path: &str| format!("/{path}").strip_prefix(root).unwrap().to_owned();
+        diff["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| format!("{} {}", one["kind"].as_str().unwrap(), below(one["path"].as_str().unwrap())))
+            .collect()
+    };
+    let count = |diff: &Value| {
+        ["added", "removed", "changed", "metadata"].map(|kind| diff["counts"][kind].as_u64().unwrap())
+    };
+    let part = diff(&["--path", &format!("{root}/b")]);
+    assert_eq!((part["old"]["id"].as_str(), part["new"]["id"].as_str()), (Some(&*old), Some(&*new)));
+    assert_eq!(changed(&part), ["added /b/deep", "added /b/deep/new", "removed /b/gone"]);
+    assert_eq!(
+        (count(&part), part["unchanged"].as_u64(), part["bytes"].as_u64()),
+        ([2, 1, 0, 0], Some(1), Some(5))
+    );
+    let cut = diff(&["--path", &format!("{root}/a"), "--limit", "3"]);
+    assert_eq!(changed(&cut), ["changed /a/0", "changed /a/1", "changed /a/2"]);
+    assert_eq!((count(&cut), cut["left_out"].as_u64()), ([0, 0, 10, 0], Some(7)));
+    let counted = diff(&["--path", root, "--limit", "0"]);
+    assert_eq!((changed(&counted).len(), count(&counted)[..3].to_vec()), (0, vec![2, 1, 10]));
+    let whole = diff(&[]);
+    assert_eq!(whole["left_out"], 0);
+    assert_eq!(count(&whole).iter().sum::<u64>(), whole["changes"].as_array().unwrap().len() as u64);
+    assert_eq!(changed(&diff(&["--path", &format!("{root}/b/gone")])), ["removed /b/gone"], "a lone file");
+    assert_eq!(count(&diff(&["--path", &format!("{root}/b/same")])), [0; 4]);
+    let said = world.run(&["diff", &old, &new, "--path", root, "--limit", "2"]).expect(0).out;
+    assert!(
+        said.contains("more changes not listed") && said.contains("2 added, 1 removed, 10 changed"),
+        "{said}"
+    );
+    let ran = world.run(&["diff", &old, &new, "--path", "/no/such"]).expect(1);
+    assert!(ran.err.contains("neither snapshot has /no/such"), "{}", ran.err);
+}
