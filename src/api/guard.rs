@@ -174,14 +174,15 @@ fn caller(office: &Shared, headers: &HeaderMap, peer: &Peer) -> Answer<(Caller, 
         let token = office.door.valid(&visitor.token).ok_or_else(Problem::unauthorized)?;
         return Ok((Caller { token, csrf: Some(visitor.csrf.clone()) }, Some(visitor)));
     }
-    if let Some(left) = office.throttle.must_wait(&peer.name, now) {
-        return Err(Problem::too_many("too many wrong tokens came from there", left.as_secs() + 1));
-    }
     let text = bearer.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
+    // Whoever guesses waits; who comes through the same proxy with a right token, which nobody can guess, does not.
     let token = text.and_then(|text| office.door.find(text)).ok_or_else(|| {
+        if let Some(left) = office.throttle.must_wait(&peer.name, now) {
+            return Problem::too_many("too many wrong tokens came from there", left.as_secs() + 1);
+        }
         office.throttle.failed(&peer.name, now);
         Problem::unauthorized()
     })?;

@@ -131,6 +131,22 @@ fn a_run_at_work_is_seen_and_can_be_cancelled() {
 }
 
 #[test]
+fn a_listener_whose_token_is_revoked_hears_nothing_more() {
+    let server = Server::start();
+    let mine = server.token("mine", "read");
+    let stream =
+        server.begin_to_send("GET", "/v1/events", &[("authorization", format!("Bearer {mine}"))], "");
+    let mut lines = BufReader::new(stream.into_body().into_reader()).lines().map_while(Result::ok);
+    assert_eq!(lines.next().unwrap(), "event: sites");
+    let file = server.world.path("tokens.json");
+    server.world.run(&["token", "revoke", "mine", "--tokens", file.to_str().unwrap()]).expect(0);
+    let run = server.begin("/v1/sites/demo/backups", &json!({}));
+    server.end_of(&run);
+    // The stream ends instead of going on.
+    assert!(!lines.any(|line| line.contains(&run)));
+}
+
+#[test]
 fn what_was_asked_for_is_done_by_the_next_agent() {
     let world = crate::world::World::new("databases: []");
     world.configure("databases: []", None, "hooks: {before-save: [{command: [/bin/sleep, \"60\"]}]}\n");
