@@ -36,6 +36,8 @@ pub(super) struct Site {
     pub(super) name: String,
     pub(super) config_file: PathBuf,
     pub(super) state: PathBuf,
+    /// Something may begin by itself.
+    enabled: bool,
     zone: TimeZone,
     tasks: Vec<Task>,
     forbidden: Forbidden,
@@ -63,6 +65,7 @@ impl Site {
         let mut site = Self {
             name: config.site.name.clone(),
             config_file: entry.file.clone(),
+            enabled: config.enabled,
             zone: config.time_zone()?,
             tasks: config.tasks(now)?,
             forbidden: Forbidden::of(config)?,
@@ -82,6 +85,7 @@ impl Site {
         }
         site.keep_config()?;
         site.forget_former_tasks();
+        site.tell_enabled(true);
         site.memory.config_file = Some(entry.file.clone());
         site.keep(now);
         Ok(site)
@@ -99,8 +103,21 @@ impl Site {
         self.memory.config_file = Some(entry.file.clone());
         (self.tasks, self.zone, self.spool, self.forbidden) = (tasks, zone, spool, forbidden);
         self.forget_former_tasks();
+        let before = std::mem::replace(&mut self.enabled, config.enabled);
+        self.tell_enabled(before);
         self.keep(now);
         Ok(())
+    }
+
+    /// Once, not with each look at the site.
+    fn tell_enabled(&self, before: bool) {
+        match (before, self.enabled) {
+            (true, false) => {
+                self.say("is not enabled: nothing begins by schedule or for requests; runs by hand go on");
+            }
+            (false, true) => self.say("is enabled again"),
+            _ => {}
+        }
     }
 
     /// Work that is not scheduled any more owes nothing when it is scheduled again.
@@ -190,10 +207,11 @@ impl Site {
         true
     }
 
-    /// Whether an order that has its turn came into hours in which nothing begins while it waited for it.
+    /// Whether an order that has its turn came, while it waited for it, into hours in which nothing begins, or to a site that is not
+    /// enabled any more.
     pub(super) fn must_wait(&mut self, order: &Order, now: Timestamp) -> bool {
         let person = matches!(order.work, Work::Asked(_));
-        if person || order.is_rescue() || self.forbidden.until(now).is_none() {
+        if person || order.is_rescue() || (self.enabled && self.forbidden.until(now).is_none()) {
             return false;
         }
         match &order.work {
@@ -301,7 +319,7 @@ impl Site {
         let tasks = self.tasks.iter().filter_map(|task| {
             self.memory.tasks.get(&task.kind).and_then(|memory| memory.next_look(&task.timetable, now))
         });
-        let requests = self.spool.due(&self.memory.requests).filter(|due| *due > now);
+        let requests = self.spool.due(&self.memory.requests).filter(|due| self.enabled && *due > now);
         tasks.chain(requests).chain(self.news.next_look()).min()
     }
 

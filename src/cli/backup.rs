@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::args::Backup;
-use super::output::{bytes, count, duration};
+use super::output::{bytes, count, duration, printable};
 use super::{Done, Session};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::event::{RunKind, RunState};
 use crate::repo::Snapshot;
 use crate::run::{self, BackupRequest};
@@ -36,7 +36,8 @@ pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
         let duration = Some(duration.as_str()).filter(|text| !text.is_empty());
         tags.push(super::pin::for_so_long(duration, &job)?.tag());
     }
-    let request = BackupRequest { tags, no_rotation: args.no_rotation };
+    let comment = args.comment.as_deref().map(comment).transpose()?;
+    let request = BackupRequest { tags, comment, no_rotation: args.no_rotation };
     let cx = session.run_cx(&job, RunKind::Backup)?;
     session.output.say(format!("backing up {} ({})", job.site.name, job.site.root.display()));
 
@@ -75,4 +76,21 @@ pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
         }
         Ok(())
     })
+}
+
+/// It is shown in lists, on one line.
+fn comment(text: &str) -> Result<String> {
+    const LONGEST: usize = 1000;
+    let text = text.trim();
+    let wrong = if text.is_empty() {
+        "is empty".to_owned()
+    } else if text.chars().count() > LONGEST {
+        format!("is longer than {LONGEST} characters")
+    } else if printable(text) != text {
+        "has a line end or another control character in it".to_owned()
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(Error::usage(format!("the comment {wrong}"))
+        .with_remedy("write it on one line, such as 'before the update'"))
 }

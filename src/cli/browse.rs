@@ -9,7 +9,7 @@ use super::output::{bytes, count, printable, table};
 use super::{Done, SUCCESS, Session};
 use crate::error::Result;
 use crate::event::Cx;
-use crate::repo::{ChangeKind, Entry, Mode, Repo, Snapshot};
+use crate::repo::{ChangeKind, Difference, Entry, Mode, Repo, Snapshot};
 use crate::run::{self, Job};
 use crate::schedule::Wanted;
 
@@ -17,6 +17,15 @@ use crate::schedule::Wanted;
 struct Listing {
     snapshot: Snapshot,
     entries: Vec<Entry>,
+}
+
+/// Two snapshots, and what differs.
+#[derive(Serialize)]
+struct Compared {
+    old: Snapshot,
+    new: Snapshot,
+    #[serde(flatten)]
+    difference: Difference,
 }
 
 pub(super) fn ls(session: &Session<'_>, args: &Ls) -> Done {
@@ -49,22 +58,28 @@ pub(super) fn ls(session: &Session<'_>, args: &Ls) -> Done {
 pub(super) fn diff(session: &Session<'_>, args: &Diff) -> Done {
     let job = session.repository_job()?;
     let cx = session.quiet_cx();
-    let changes = run::with_repo(&job, Mode::Shared, "diff", &cx, |repo| {
+    let limit = args.limit.map(usize::try_from).transpose()?.unwrap_or(usize::MAX);
+    let compared = run::with_repo(&job, Mode::Shared, "diff", &cx, |repo| {
         let (old, new) = (chosen(repo, &args.old, &job, &cx)?, chosen(repo, &args.new, &job, &cx)?);
-        repo.reader()?.diff(&old, &new, &cx)
+        let difference = repo.reader()?.diff((&old, &new), &args.path, limit, &cx)?;
+        Ok(Compared { old, new, difference })
     })?;
-    session.output.result(SUCCESS, &changes, |out| {
-        for change in &changes.changes {
+    let Difference { listed, counts, left_out } = &compared.difference;
+    session.output.result(SUCCESS, &compared, |out| {
+        for change in &listed.changes {
             writeln!(out, "{} {}", mark(change.kind), name(&PathBuf::from("/").join(&change.path)))?;
+        }
+        if *left_out > 0 {
+            writeln!(out, "{} not listed", count(*left_out, "more change"))?;
         }
         writeln!(
             out,
             "{} added, {} removed, {} changed, {} with other attributes; {} new content",
-            changes.count(ChangeKind::Added),
-            changes.count(ChangeKind::Removed),
-            changes.count(ChangeKind::Changed),
-            count(changes.count(ChangeKind::Metadata) as u64, "entry").replace("entrys", "entries"),
-            bytes(changes.bytes)
+            counts.added,
+            counts.removed,
+            counts.changed,
+            count(counts.metadata, "entry").replace("entrys", "entries"),
+            bytes(listed.bytes)
         )
     })
 }

@@ -127,7 +127,7 @@ fn configure(session: &Session<'_>, directory: &Path, root: &Path) -> Result<Job
 
 fn backup(session: &Session<'_>, job: &Job) -> Result<Snapshot> {
     let cx = session.cx();
-    let request = BackupRequest { tags: vec!["demo".to_owned()], no_rotation: false };
+    let request = BackupRequest { tags: vec!["demo".to_owned()], ..BackupRequest::default() };
     let (saved, _) = run::execute(RunKind::Backup, job, "demo", &cx, || {
         run::backup(job, &request, &cx).map(|snapshot| (snapshot, None))
     });

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod drill;
 mod dump;
+mod find;
 mod init;
 mod key;
 mod maintain;
@@ -115,6 +116,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Metrics(args) => metrics::metrics(session, args),
         Command::Request(args) => request::request(session, args),
         Command::Ls(args) => browse::ls(session, args),
+        Command::Find(args) => find::find(session, args),
         Command::Dump(args) => dump::dump(session, args),
         Command::Diff(args) => browse::diff(session, args),
         Command::Doctor => doctor::doctor(session),

@@ -36,6 +36,9 @@ pub(super) fn schedule(session: &Session<'_>, args: &Schedule) -> Done {
     next.sort_by_key(|next| next.due);
     next.truncate(args.count.into());
     session.output.result(SUCCESS, &next, |out| {
+        if !config.enabled {
+            return writeln!(out, "{} is not enabled: the agent begins nothing for it", config.site.name);
+        }
         if tasks.is_empty() {
             return writeln!(out, "nothing is scheduled: write `schedule: daily`, for instance");
         }

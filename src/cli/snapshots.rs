@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::args::Snapshots;
-use super::output::{bytes, table};
+use super::output::{bytes, printable, table};
 use super::{Done, SUCCESS, Session};
 use crate::repo::{Mode, Snapshot};
 use crate::run::{self, DrillVerdict, Job, Standing};
@@ -28,7 +28,11 @@ pub(super) fn snapshots(session: &Session<'_>, args: &Snapshots) -> Done {
         writeln!(
             out,
             "{}",
-            table(&["ID", "Time", "Site", "Files", "Size", "Added", "Tags", "Drill"], &[3, 4, 5], rows)
+            table(
+                &["ID", "Time", "Site", "Files", "Size", "Added", "Tags", "Drill", "Comment"],
+                &[3, 4, 5],
+                rows
+            )
         )?;
         let others = found.len() - shown.len();
         if others > 0 {
@@ -92,7 +96,18 @@ fn row(Listed { snapshot, drill, pin }: &Listed<'_>, job: &Job) -> Vec<String> {
         known(|stats| bytes(stats.bytes_stored)),
         tags.join(", "),
         drill.map(|standing| said(standing, job)).unwrap_or_default(),
+        snapshot.comment.as_deref().map(in_brief).unwrap_or_default(),
     ]
+}
+
+/// The beginning of a comment, which may be of a stranger. The whole is in the JSON.
+fn in_brief(comment: &str) -> String {
+    const SHOWN: usize = 60;
+    let comment = printable(comment);
+    match comment.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &comment[..end]),
+        None => comment.into_owned(),
+    }
 }
 
 fn said(standing: Standing, job: &Job) -> String {

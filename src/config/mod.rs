@@ -1,7 +1,9 @@
 //! What was asked: the YAML file with everything that is wrong in it at once, and from it the job a run needs.
 
 mod databases;
+mod document;
 mod duration;
+pub mod edit;
 mod hooks;
 mod host;
 mod job;
@@ -11,23 +13,26 @@ mod problem;
 mod quiesce;
 mod read;
 mod retention;
+mod revise;
 mod schedule;
 mod secret;
 mod shape;
 mod size;
 mod starter;
+mod store;
 mod suggest;
 mod tasks;
 mod walk;
 mod yaml;
 
 use std::fs::OpenOptions;
-use std::io::Read;
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
+pub use document::{HIDDEN, document, redacted, shown};
 pub use limits::Limits;
 pub use notify::Notify;
 pub use problem::{Problem, Problems};
@@ -38,6 +43,7 @@ pub use schedule::{CheckTask, DrillTask, OnRequest, Schedule, When};
 pub use secret::SecretRef;
 pub use shape::{Config, Database, Hook, Mount, Repository, Site, SiteKind, Storage, Tls};
 pub use starter::{Starter, name_of, starter};
+pub use store::write;
 
 use problem::Findings;
 use secret::Privacy;
@@ -73,11 +79,18 @@ pub fn load_with_text(path: &Path) -> Result<(Config, Zeroizing<Vec<u8>>), Probl
     }
     let mut data = Zeroizing::new(Vec::new());
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut data).map_err(unreadable)?;
-    let config = parse(path, &data, &Privacy::of(path, metadata.mode(), symlink))?;
-    Ok((config, data))
+    let read = parse(path, &data, &Privacy::of(path, metadata.mode(), symlink))?;
+    Ok((read.config, data))
 }
 
-fn parse(path: &Path, data: &[u8], privacy: &Privacy) -> Result<Config, Problems> {
+/// A configuration with all that was learned when it was read.
+struct Read {
+    config: Config,
+    node: yaml::Node,
+    secrets: Vec<(yaml::Place, secret::Way)>,
+}
+
+fn parse(path: &Path, data: &[u8], privacy: &Privacy) -> Result<Read, Problems> {
     if data.len() > MAX_FILE {
         return Err(Problems::of_file(
             path,
@@ -92,7 +105,7 @@ fn parse(path: &Path, data: &[u8], privacy: &Privacy) -> Result<Config, Problems
     let findings = Findings::default();
     let config = read::config(&At::root(&node, &findings), privacy);
     match config {
-        Some(config) if findings.is_empty() => Ok(config),
+        Some(config) if findings.is_empty() => Ok(Read { config, secrets: findings.into_secrets(), node }),
         _ => Err(findings.into_problems(path, text)),
     }
 }

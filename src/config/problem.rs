@@ -4,6 +4,9 @@ use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
+use super::secret::Way;
 use super::yaml::{Place, Refusal, line_of};
 use crate::error::{Error, Kind};
 
@@ -11,13 +14,14 @@ use crate::error::{Error, Kind};
 const LISTED: usize = 20;
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// Counted from 1.
     pub line: Option<usize>,
     /// The key, such as `storage.server`; empty for the file as a whole.
     pub path: String,
     /// Goes after the path: `is missing`.
+    #[serde(rename = "problem")]
     pub text: String,
     pub remedy: String,
 }
@@ -37,6 +41,12 @@ impl Problems {
         let (text, remedy) = (text.to_string(), remedy.to_string());
         let problem = Problem { line: None, path: String::new(), text, remedy };
         Self { file: file.to_owned(), list: vec![problem], more: 0 }
+    }
+
+    /// What is wrong with a document that has no lines.
+    pub(super) fn of_document(file: &Path, list: Vec<Problem>) -> Self {
+        let more = list.len().saturating_sub(LISTED);
+        Self { file: file.to_owned(), list: list.into_iter().take(LISTED).collect(), more }
     }
 
     pub(super) fn of_syntax(file: &Path, refusal: Refusal) -> Self {
@@ -85,21 +95,33 @@ impl From<Problems> for Error {
 
 /// Collects problems while a configuration is walked through.
 #[derive(Default)]
-pub(super) struct Findings(RefCell<Vec<(Place, Problem)>>);
+pub(super) struct Findings {
+    problems: RefCell<Vec<(Place, Problem)>>,
+    secrets: RefCell<Vec<(Place, Way)>>,
+}
 
 impl Findings {
     pub(super) fn add(&self, place: Place, path: &str, text: impl fmt::Display, remedy: impl fmt::Display) {
         let (text, remedy) = (text.to_string(), remedy.to_string());
-        self.0.borrow_mut().push((place, Problem { line: None, path: path.to_owned(), text, remedy }));
+        self.problems.borrow_mut().push((place, Problem { line: None, path: path.to_owned(), text, remedy }));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.problems.borrow().is_empty()
+    }
+
+    pub(super) fn note_secret(&self, place: Place, way: Way) {
+        self.secrets.borrow_mut().push((place, way));
+    }
+
+    /// Where there are secrets, if nothing else is wanted any more.
+    pub(super) fn into_secrets(self) -> Vec<(Place, Way)> {
+        self.secrets.into_inner()
     }
 
     /// In the order of the file, with lines.
     pub(super) fn into_problems(self, file: &Path, text: &str) -> Problems {
-        let mut found = self.0.into_inner();
+        let mut found = self.problems.into_inner();
         found.sort_by_key(|(place, _)| *place);
         let more = found.len().saturating_sub(LISTED);
         found.truncate(LISTED);

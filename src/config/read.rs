@@ -13,7 +13,7 @@ use super::{duration, hooks, host, limits, notify, quiesce, retention, schedule}
 
 /// Where sites are remembered if nothing else is said.
 pub const STATE: &str = "/var/lib/lifeboat";
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "site",
     "databases",
     "storage",
@@ -25,6 +25,7 @@ const KEYS: [&str; 13] = [
     "limits",
     "notify",
     "hooks",
+    "enabled",
     "zone",
     "state",
 ];
@@ -36,6 +37,7 @@ const SYSTEM: [&str; 12] =
 /// The whole file; `None` only after something was noted.
 pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
     let top = root.table(&KEYS)?;
+    let enabled = optional(&top, "enabled", At::yes_no);
     let site = top.need("site", "add a section with name and root").and_then(|at| site(&at));
     let files = site.as_ref().map(|site| site.root.as_path());
     let storage = top.need("storage", "add a section with type: local or type: nfs");
@@ -55,6 +57,7 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
     let place = Surroundings { site: site.as_ref(), storage: storage.as_ref(), state: state.as_deref() };
     let repository = repository.and_then(|at| repository_section(&at, &place, privacy));
     Some(Config {
+        enabled: enabled.ok()?.unwrap_or(true),
         site: site?,
         databases: databases.ok()?,
         storage: storage?,

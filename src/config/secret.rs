@@ -35,6 +35,15 @@ pub enum SecretRef {
     Literal(#[schemars(with = "String")] Secret),
 }
 
+/// What of a secret is in the configuration, and must not be shown or changed by who may only change the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The secret itself.
+    WrittenOut,
+    /// A program that prints it.
+    Command,
+}
+
 /// Whether a configuration may hold secrets itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Privacy {
@@ -72,6 +81,7 @@ impl Privacy {
 pub(super) fn read(at: &At<'_>, privacy: &Privacy) -> Option<SecretRef> {
     if !at.is_map() {
         let secret = Secret::new(at.text()?);
+        at.has_secret(Way::WrittenOut);
         if let Privacy::Open { text, remedy } = privacy {
             at.complain(text, remedy);
             return None;
@@ -92,7 +102,10 @@ pub(super) fn read(at: &At<'_>, privacy: &Privacy) -> Option<SecretRef> {
         "file" => value.absolute_path().map(SecretRef::File),
         "env" => name(&value, '=').map(SecretRef::Env),
         "credential" => name(&value, '/').map(SecretRef::Credential),
-        "command" => command(&value).map(SecretRef::Command),
+        "command" => {
+            at.has_secret(Way::Command);
+            command(&value).map(SecretRef::Command)
+        }
         // Was complained about as an unknown key.
         _ => None,
     }

@@ -17,6 +17,9 @@ use crate::database::{MysqlAddress, PostgresAddress};
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(deny_unknown_fields, title = "Lifeboat configuration")]
 pub struct Config {
+    /// Whether the agent works for this site by itself; default true. What people start is done in any case.
+    #[schemars(with = "Option<bool>")]
+    pub enabled: bool,
     pub site: Site,
     /// Left out: read from the site's own configuration. An empty list: none.
     pub databases: Option<Vec<Database>>,

@@ -17,7 +17,8 @@ use crate::schedule::{Kind, Task, Timetable, derived_cron, share_of_jitter};
 const SPREAD: Duration = Duration::from_mins(10);
 
 impl Config {
-    /// What is to be done by itself, and when. A timetable that would never come due is an error.
+    /// What is to be done by itself, and when: nothing for a site that is not enabled. A timetable that would never come due is
+    /// an error, also there.
     pub fn tasks(&self, now: Timestamp) -> Result<Vec<Task>> {
         let schedule = &self.schedule;
         let mut tasks = Vec::new();
@@ -33,6 +34,9 @@ impl Config {
                 max_minutes: drill.max_minutes.map(u64::from),
                 ..self.task(Kind::Drill, &drill.when, now)?
             });
+        }
+        if !self.enabled {
+            tasks.clear();
         }
         Ok(tasks)
     }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 
 use super::problem::Findings;
+use super::secret::Way;
 use super::suggest::closest;
 use super::yaml::{Entry, Node, Place, Value};
 
@@ -31,6 +32,11 @@ impl<'a> At<'a> {
 
     pub(super) fn complain(&self, text: impl Display, remedy: impl Display) {
         self.findings.add(self.node.place, &self.path, text, remedy);
+    }
+
+    /// Notes that this is, or leads to, a secret.
+    pub(super) fn has_secret(&self, way: Way) {
+        self.findings.note_secret(self.node.place, way);
     }
 
     fn inner(&self, node: &'a Node, path: String) -> Self {

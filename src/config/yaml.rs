@@ -3,7 +3,10 @@
 use std::cell::Cell;
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{DeserializeSeed, EnumAccess, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
 /// A configuration has a hundred values; aliases can multiply a short text into millions.
@@ -12,7 +15,7 @@ const MAX_DEPTH: u32 = 16;
 const STOP: &str = "the place that was looked for";
 
 /// Where a node is: its number in the order of reading, from which its line can be found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place(u32);
 
 pub(super) struct Node {
@@ -175,6 +178,60 @@ impl<'de> Visitor<'de> for At<'_> {
         Err(A::Error::custom(
             "has a tag (a word that begins with an exclamation mark), which means nothing here",
         ))
+    }
+}
+
+/// The text of a document, with keys in the order of the first of these in which they are.
+pub(super) fn write(document: &Json, like: &[&Node]) -> Result<Zeroizing<String>, String> {
+    let text = serde_yaml::to_string(&Ordered { value: document, like: like.to_vec() });
+    text.map(Zeroizing::new).map_err(|error| error.to_string())
+}
+
+/// A value as it is written.
+struct Ordered<'a> {
+    value: &'a Json,
+    like: Vec<&'a Node>,
+}
+
+impl Serialize for Ordered<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.value {
+            Json::Object(map) => {
+                let likes = || {
+                    self.like.iter().flat_map(|node| match &node.value {
+                        Value::Map(entries) => entries.as_slice(),
+                        _ => &[],
+                    })
+                };
+                let of =
+                    |key: &str| likes().filter(|entry| entry.key == key).map(|entry| &entry.value).collect();
+                let mut keys: Vec<&String> = Vec::with_capacity(map.len());
+                let ordered = likes().filter_map(|entry| map.get_key_value(&entry.key));
+                for (key, _) in ordered.chain(map) {
+                    if !keys.contains(&key) {
+                        keys.push(key);
+                    }
+                }
+                let mut out = to.serialize_map(Some(keys.len()))?;
+                for key in keys {
+                    out.serialize_entry(key, &Ordered { value: &map[key], like: of(key) })?;
+                }
+                out.end()
+            }
+            Json::Array(items) => {
+                let mut out = to.serialize_seq(Some(items.len()))?;
+                for (number, item) in items.iter().enumerate() {
+                    let known = self.like.iter().filter_map(|node| match &node.value {
+                        Value::List(known) => known.get(number),
+                        _ => None,
+                    });
+                    let like = known.collect();
+                    out.serialize_element(&Ordered { value: item, like })?;
+                }
+                out.end()
+            }
+            plain => plain.serialize(to),
+        }
     }
 }
 

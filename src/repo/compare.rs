@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::ledger::Ledger;
 use super::list::Snapshot;
 use super::patterns::Patterns;
-use super::reader::{Reader, root_node};
+use super::reader::{Below, Reader};
 use super::walk::{Walk, unix_mode};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Cx;
 
 /// The differences, in path order.
@@ -54,17 +54,78 @@ impl Changes {
     }
 }
 
+/// What differs between two snapshots: all of it counted, not all of it listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    #[serde(flatten)]
+    pub listed: Changes,
+    pub counts: Counts,
+    /// Changes that are counted and not listed.
+    pub left_out: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub added: u64,
+    pub removed: u64,
+    pub changed: u64,
+    pub metadata: u64,
+}
+
+impl Counts {
+    const fn add(&mut self, kind: ChangeKind) {
+        match kind {
+            ChangeKind::Added => self.added += 1,
+            ChangeKind::Removed => self.removed += 1,
+            ChangeKind::Changed => self.changed += 1,
+            ChangeKind::Metadata => self.metadata += 1,
+        }
+    }
+}
+
+impl Difference {
+    fn note(&mut self, limit: usize, old: Option<(PathBuf, Node)>, new: Option<(PathBuf, Node)>) {
+        let before = self.listed.changes.len();
+        note(&mut self.listed, old, new);
+        let changes = &mut self.listed.changes;
+        if let Some(change) = changes.get(before) {
+            self.counts.add(change.kind);
+            if before >= limit {
+                changes.truncate(before);
+                self.left_out += 1;
+            }
+        }
+    }
+}
+
 impl Reader {
-    /// From `old` to `new`.
-    pub fn diff(&self, old: &Snapshot, new: &Snapshot, cx: &Cx) -> Result<Changes> {
-        let (old, new) = (root_node(old.tree), root_node(new.tree));
-        let (mut old, mut new) = (self.below(&old)?, self.below(&new)?);
-        let mut changes = Changes::default();
+    /// From `old` to `new` below a path, which one of them must have; so many changes at most are listed.
+    pub fn diff(
+        &self,
+        (old, new): (&Snapshot, &Snapshot),
+        path: &Path,
+        limit: usize,
+        cx: &Cx,
+    ) -> Result<Difference> {
+        let path = path.strip_prefix("/").unwrap_or(path);
+        let nodes = (self.find(old.tree, path)?, self.find(new.tree, path)?);
+        if matches!(nodes, (None, None)) {
+            let text = format!("neither snapshot has /{}", path.display());
+            return Err(Error::failed(text).with_remedy("`lifeboat ls` shows what they have"));
+        }
+        let below = |node: Option<Node>| node.map(|node| self.below(&node)).transpose();
+        let full =
+            |below: PathBuf| if below.as_os_str().is_empty() { path.to_owned() } else { path.join(below) };
+        let all = |below: Option<Below>| {
+            below.into_iter().flatten().map(|item| item.map(|(below, node)| (full(below), node)))
+        };
+        let (mut old, mut new) = (all(below(nodes.0)?), all(below(nodes.1)?));
+        let mut difference = Difference::default();
         let (mut left, mut right) = (old.next().transpose()?, new.next().transpose()?);
         loop {
             cx.go_on()?;
             let order = match (&left, &right) {
-                (None, None) => return Ok(changes),
+                (None, None) => return Ok(difference),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
                 (Some((left, _)), Some((right, _))) => left.cmp(right),
@@ -73,7 +134,7 @@ impl Reader {
                 if order.is_le() { std::mem::replace(&mut left, old.next().transpose()?) } else { None };
             let new_item =
                 if order.is_ge() { std::mem::replace(&mut right, new.next().transpose()?) } else { None };
-            note(&mut changes, old_item, new_item);
+            difference.note(limit, old_item, new_item);
         }
     }
 

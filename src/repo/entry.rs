@@ -60,7 +60,7 @@ impl Entry {
     }
 }
 
-const fn kind(node_type: &NodeType) -> (char, &'static str) {
+pub(super) const fn kind(node_type: &NodeType) -> (char, &'static str) {
     match node_type {
         NodeType::File => ('-', "file"),
         NodeType::Dir => ('d', "dir"),

@@ -32,6 +32,9 @@ pub struct Snapshot {
     pub complete: bool,
     pub program: String,
     pub stats: Option<Stats>,
+    /// What a person said about it when it was made; of other programs, anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
     /// The id it had before its tags were changed for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
@@ -137,6 +140,7 @@ impl Snapshot {
                 bytes_added: summary.data_added,
                 bytes_stored: summary.data_added_packed,
             }),
+            comment: file.description.clone(),
             original: file.original.map(|id| id.to_hex().as_str().to_owned()),
             tree: file.tree,
             paths,

@@ -263,7 +263,7 @@ pub(crate) fn root_node(tree: TreeId) -> Node {
 }
 
 /// One name that, joined to a directory, stays inside: not empty, no `.` or `..`, no `/` in it.
-fn is_plain(name: &Path) -> bool {
+pub(super) fn is_plain(name: &Path) -> bool {
     let mut parts = name.components();
     matches!(parts.next(), Some(Component::Normal(part)) if part == name.as_os_str())
         && parts.next().is_none()

@@ -42,6 +42,8 @@ pub struct Contents {
     pub feeds: Vec<(PathBuf, Box<dyn Feed>)>,
     /// Tags besides the outcome, such as `manual`.
     pub tags: Vec<String>,
+    /// What a person says about it. Rustic shows it as the description; restic passes it over.
+    pub comment: Option<String>,
     /// The moment the snapshot stands for.
     pub moment: Timestamp,
     /// The files as they were read at that moment; left out: they are read now.
@@ -263,6 +265,7 @@ fn draft(contents: &Contents) -> Result<SnapshotFile> {
     let mut tags = StringList::default();
     contents.tags.iter().for_each(|tag| tags.add(tag.clone()));
     file.tags = tags;
+    file.description.clone_from(&contents.comment);
     Ok(file)
 }
 

@@ -20,6 +20,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub struct BackupRequest {
     /// `manual`, `scheduled`, and whatever else the snapshot shall be found by.
     pub tags: Vec<String>,
+    /// What a person wants to know of it later; shown with the snapshot.
+    pub comment: Option<String>,
     /// Save only; the next run rotates.
     pub no_rotation: bool,
 }

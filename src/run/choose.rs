@@ -71,7 +71,7 @@ fn newest(repo: &Repo, job: &Job, limit: Option<(Timestamp, &String)>, cx: &Cx) 
 
 /// Those of this site, and those that another program made of its root. Many nodes have their site at the same path: a
 /// snapshot of ours says by its name whose it is, and of other programs' ones only a single host's can be meant.
-fn of_site(all: Vec<Snapshot>, job: &Job) -> Vec<Snapshot> {
+pub(super) fn of_site(all: Vec<Snapshot>, job: &Job) -> Vec<Snapshot> {
     let foreign = |snapshot: &Snapshot| snapshot.root.is_none() && snapshot.paths.contains(&job.site.root);
     let hosts: BTreeSet<String> =
         all.iter().filter(|snapshot| foreign(snapshot)).map(|snapshot| snapshot.site.clone()).collect();

@@ -9,6 +9,7 @@ mod copies;
 mod databases;
 mod doctor;
 mod drill;
+mod find;
 mod former;
 mod hooks;
 pub mod job;
@@ -42,6 +43,7 @@ pub use drill::{
     Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, drills_of,
     follow, last_passed, standing,
 };
+pub use find::find;
 pub use former::{Former, discard_former, former};
 pub use job::Job;
 pub use limits::{Limits, Pause};

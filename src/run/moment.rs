@@ -89,6 +89,7 @@ pub(crate) fn files(job: &Job, request: &BackupRequest) -> Contents {
         exclude: job.excluded(),
         feeds: Vec::new(),
         tags: request.tags.clone(),
+        comment: request.comment.clone(),
         moment: Timestamp::now(),
         seen: None,
     }

@@ -37,6 +37,7 @@ pub(crate) fn rescue(job: &Job, touches_databases: bool, repo: &Repo, cx: &Cx) -
         exclude: job.excluded(),
         feeds: dumps.feeds,
         tags: vec![SAFETY.to_owned()],
+        comment: None,
         moment: dumps.moment,
         seen: None,
     };

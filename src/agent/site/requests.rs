@@ -34,7 +34,7 @@ impl Site {
         let backup = |order: &Order| order.work.is_backup();
         let busy =
             self.memory.requested.is_some() || orders.iter().any(backup) || self.has_backup_at_hand(now);
-        let due = self.spool.due(&self.memory.requests);
+        let due = self.spool.due(&self.memory.requests).filter(|_| self.enabled);
         if !busy && due.is_some_and(|due| due <= now) && self.forbidden.until(now).is_none() {
             let run = history::new_run("backup");
             self.spool.begin(&mut self.memory.requests, &run, now);

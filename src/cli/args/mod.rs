@@ -80,6 +80,8 @@ pub(super) enum Command {
     Metrics(Metrics),
     /// List what a snapshot holds
     Ls(Ls),
+    /// Search a file in all snapshots
+    Find(Find),
     /// Write a file of a snapshot to stdout, or its database as SQL
     Dump(Dump),
     /// Show what differs between two snapshots
@@ -144,6 +146,9 @@ pub(super) struct Backup {
     /// Tag the snapshot; may be repeated
     #[arg(long, value_name = "TAG")]
     pub(super) tag: Vec<String>,
+    /// Say what it is for; shown by `lifeboat snapshots`
+    #[arg(long, value_name = "TEXT")]
+    pub(super) comment: Option<String>,
     /// Mark it as started by a schedule
     #[arg(long)]
     pub(super) scheduled: bool,
@@ -212,6 +217,18 @@ pub(super) struct Ls {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Find {
+    /// A part of the name, whatever the case; or a pattern as in a .gitignore, such as '*.php' or 'uploads/**/logo.*'
+    pub(super) pattern: String,
+    /// List so many paths
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) limit: u32,
+    /// Only below this path
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Dump {
     /// A snapshot's id, a time, or latest
     pub(super) snapshot: String,
@@ -232,6 +249,12 @@ pub(super) struct Diff {
     pub(super) old: String,
     /// The newer one
     pub(super) new: String,
+    /// Only below this path
+    #[arg(long, value_name = "PREFIX", default_value = "/")]
+    pub(super) path: PathBuf,
+    /// List so many changes; all are counted
+    #[arg(long, value_name = "N")]
+    pub(super) limit: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -260,6 +283,8 @@ pub(super) struct NewPassword {
 pub(super) enum Config {
     /// Find every mistake in the configuration
     Check,
+    /// Show the configuration; secrets that are written out in it are shown as ***
+    Show,
     /// Print the JSON Schema of the configuration
     Schema,
     /// Print a commented example

@@ -1,5 +1,6 @@
 //! The resident half, as a process of its own with real sites, signals and kills.
 
+mod enabled;
 mod history;
 mod life;
 mod metrics;

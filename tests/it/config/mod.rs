@@ -1,6 +1,7 @@
 //! The configuration file: what it accepts, what it says about mistakes, and what becomes of it.
 
 mod broken;
+mod edit;
 mod job;
 mod schema;
 mod secrets;

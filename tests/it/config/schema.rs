@@ -96,6 +96,7 @@ fn check_type(value: &Value, types: &Value) -> Result<(), String> {
         "string" => value.is_string(),
         "integer" => value.is_u64(),
         "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
         other => panic!("{other}"),
     };
     let fine = match types {

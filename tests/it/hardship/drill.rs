@@ -81,6 +81,7 @@ impl Site {
             exclude: Vec::new(),
             feeds: vec![(database.directory(), Box::new(Tampered { feed, tamper }))],
             tags: Vec::new(),
+            comment: None,
             moment: Timestamp::now(),
             seen: None,
         };

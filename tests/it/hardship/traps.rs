@@ -68,6 +68,7 @@ fn save(world: &World, repo: &Repo, feed: Box<dyn Feed>, cx: &Cx) -> Result<Snap
         exclude: Vec::new(),
         feeds: vec![(PathBuf::from("shop"), feed)],
         tags: Vec::new(),
+        comment: None,
         moment: Timestamp::now(),
         seen: None,
     };
