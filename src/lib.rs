@@ -3,10 +3,11 @@
 //! Read `run::backup` and `run::restore` first: each tells its whole story in one function.
 
 // Who asks, and what was asked.
-pub mod cli;
-pub mod api;
-pub mod agent;
 pub mod access;
+pub mod agent;
+pub mod api;
+pub mod cli;
+pub mod client;
 pub mod config;
 // What happens.
 pub mod run;

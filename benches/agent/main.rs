@@ -40,6 +40,12 @@ fn measure(place: &Path, sites: u32, seconds: u64) {
     let mut agent = Command::new(env!("CARGO_BIN_EXE_lifeboat"))
         .args(["-c", "/nonexistent", "agent", "--sites"])
         .arg(place.join("sites"))
+        .arg("--listen")
+        .arg(place.join("agent.sock"))
+        .arg("--tokens")
+        .arg(place.join("tokens.json"))
+        .arg("--audit")
+        .arg(place.join("audit.jsonl"))
         .stderr(Stdio::null())
         .spawn()
         .expect("start the agent");

@@ -37,7 +37,7 @@ pub struct Known {
     pub created: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
-    /// SHA-256 of the secret part, hexadecimal.
+    /// SHA-256 of the secret part, in base64.
     hash: String,
 }
 
@@ -69,7 +69,9 @@ impl Tokens {
         }) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(error).with_context(|| format!("read the tokens in {}", path.display())),
+            Err(error) => {
+                return Err(error).with_context(|| format!("read the tokens in {}", path.display()));
+            }
         };
         let known = serde_json::from_slice(&text)
             .with_context(|| format!("read the tokens in {}", path.display()))
@@ -148,7 +150,7 @@ impl Made {
         rand::rng().fill_bytes(&mut random);
         let (secret, id) = random.split_at(SECRET);
         // No `_` in it: that parts id and secret.
-        let id = id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let id = format!("{:012x}", id.iter().fold(0_u64, |id, byte| id << 8 | u64::from(*byte)));
         let secret = Secret::new(URL_SAFE_NO_PAD.encode(secret));
         let text = Secret::new(format!("{PREFIX}{id}_{}", secret.reveal()));
         let hash = hash(secret.reveal());
@@ -171,10 +173,10 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 fn change(path: &Path, edit: impl FnOnce(&mut Vec<Known>) -> Result<()>) -> Result<()> {
-    let parent: PathBuf = path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or_else(
-        || PathBuf::from("."),
-        Path::to_owned,
-    );
+    let parent: PathBuf = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .map_or_else(|| PathBuf::from("."), Path::to_owned);
     create_private_directory(&parent)?;
     let _lock = lock_private(&path.with_extension("lock"))?;
     let mut tokens = Tokens::read(path)?.0;
@@ -188,7 +190,7 @@ fn parts(text: &str) -> Option<(&str, &str)> {
 }
 
 fn hash(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
 }
 
 /// No secret has it, because none is this short.
@@ -225,7 +227,9 @@ mod tests {
         assert_eq!(tokens.find(two.text.reveal(), now).unwrap().name, "two");
         assert!(tokens.find(two.text.reveal(), later).is_none());
         let mixed = format!("lb_{}_{}", one.known.id, two.text.reveal().rsplit('_').next().unwrap());
-        for wrong in ["", "lb_", "lb__", "lb_-_-", mixed.as_str(), one.text.reveal().trim_start_matches("lb_")] {
+        for wrong in
+            ["", "lb_", "lb__", "lb_-_-", mixed.as_str(), one.text.reveal().trim_start_matches("lb_")]
+        {
             assert!(tokens.find(wrong, now).is_none(), "{wrong}");
         }
         Tokens::revoke(&path, "one").unwrap();

@@ -4,19 +4,31 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::desk::{Ask, Card};
-use super::wish::Wish;
 use super::Agent;
+use super::desk::{Ask, Card};
+use super::order::Work;
+use super::wish::Wish;
 use crate::error::{Error, Kind, Result};
+use crate::event::Outcome;
 
 impl Agent<'_> {
     pub(super) fn asked(&mut self, ask: Ask) {
         // Who asked may be gone; what was asked for is done all the same.
         match ask {
-            Ask::Begin { site, wish, reply } => drop(reply.send(self.begin_wish(&site, wish))),
-            Ask::Cancel { site, run, reply } => drop(reply.send(self.cancel_run(&site, &run))),
+            Ask::Begin { site, wish, reply } => {
+                let begun = self.begin_wish(&site, wish);
+                // Whoever hears its name may ask for it at once.
+                self.lay_out();
+                drop(reply.send(begun));
+            }
+            Ask::Cancel { site, run, reply } => {
+                let cancelled = self.cancel_run(&site, &run);
+                self.lay_out();
+                drop(reply.send(cancelled));
+            }
             Ask::Reload { reply } => {
                 let reloaded = self.reload();
+                self.lay_out();
                 drop(reply.send(reloaded));
             }
         }
@@ -24,7 +36,9 @@ impl Agent<'_> {
 
     fn begin_wish(&mut self, site: &std::path::Path, wish: Wish) -> Result<String> {
         if self.stopping.is_some() {
-            return Err(Error::new(Kind::Locked, "the agent is on its way out").with_remedy("ask its successor"));
+            return Err(
+                Error::new(Kind::Locked, "the agent is on its way out").with_remedy("ask its successor")
+            );
         }
         let site = self.sites.iter_mut().find(|known| known.state == site);
         let order = site.ok_or_else(gone)?.ask(wish, Timestamp::now())?;
@@ -37,6 +51,10 @@ impl Agent<'_> {
         if let Some(order) = self.queue.take(state, run) {
             let site = self.sites.iter_mut().find(|known| known.state == state);
             site.ok_or_else(gone)?.withdraw(&order, Timestamp::now());
+            // What puts something right, or is for requests, is ordered again under the same name.
+            if matches!(order.work, Work::Asked(_) | Work::Task(_)) {
+                self.desk.live.never_began(&order, Outcome::Cancelled, "it was taken back before it began");
+            }
             return Ok(());
         }
         for lane in [&self.runs, &self.rescue] {

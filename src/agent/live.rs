@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-use crate::event::{Event, RunState};
+use super::order::Order;
+use crate::event::{Event, Outcome, RunState};
 use crate::history::{Past, Standing};
 
 /// Runs that are shown after their end, over all sites: who watches slowly must not miss how one ended.
@@ -29,15 +30,25 @@ pub struct Live(Arc<Inner>);
 struct Inner {
     board: Mutex<Vec<Arc<Shown>>>,
     version: watch::Sender<u64>,
+    arrived: Notify,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self(Arc::new(Inner { board: Mutex::default(), version: watch::Sender::new(0) }))
+        Self(Arc::new(Inner {
+            board: Mutex::default(),
+            version: watch::Sender::new(0),
+            arrived: Notify::new(),
+        }))
     }
 }
 
 impl Live {
+    /// A run is about to begin: from here on it is found, though it has said nothing.
+    pub(super) fn expect(&self, site: &Path, run: &str) {
+        self.change(site, run, |_| ());
+    }
+
     /// A run says something.
     pub(super) fn tell(&self, site: &Path, event: &Event) {
         self.change(site, &event.run, |past| past.state.apply(event));
@@ -57,6 +68,19 @@ impl Live {
         }
     }
 
+    /// A run that somebody was promised never got to say anything: this is how it ended.
+    pub(super) fn never_began(&self, order: &Order, outcome: Outcome, why: &str) {
+        if self.find(&order.site, &order.run).is_some_and(|shown| shown.past.state.kind.is_some()) {
+            return;
+        }
+        self.change(&order.site, &order.run, |past| {
+            let state = &mut past.state;
+            state.kind = order.work.kind();
+            (state.started, state.finished) = (None, Some(Timestamp::now()));
+            (state.outcome, state.error) = (Some(outcome), Some(why.to_owned()));
+        });
+    }
+
     /// Everything that changed since this version, and the version now.
     pub fn since(&self, version: u64) -> (Vec<Arc<Shown>>, u64) {
         let board = self.board();
@@ -71,12 +95,16 @@ impl Live {
 
     /// Wakes with each change.
     pub fn watch(&self) -> watch::Receiver<u64> {
-        self.0.version.subscribe()
+        let watching = self.0.version.subscribe();
+        self.0.arrived.notify_one();
+        watching
     }
 
-    /// How many watch.
-    pub fn watchers(&self) -> usize {
-        self.0.version.receiver_count()
+    /// Returns as soon as somebody watches.
+    pub async fn watched(&self) {
+        while self.0.version.receiver_count() == 0 {
+            self.0.arrived.notified().await;
+        }
     }
 
     fn change(&self, site: &Path, run: &str, change: impl FnOnce(&mut Past)) {
@@ -121,7 +149,7 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Outcome, What};
+    use crate::event::What;
 
     fn event(run: &str, what: What) -> Event {
         Event { run: run.to_owned(), seq: 1, at: Timestamp::UNIX_EPOCH, what }

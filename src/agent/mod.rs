@@ -11,6 +11,7 @@ mod live;
 mod lookout;
 mod memory;
 mod news;
+mod numbers;
 mod order;
 mod reload;
 mod roster;
@@ -36,17 +37,17 @@ use self::clock::Clock;
 pub use self::desk::{Card, Counter, Desk, Due, Queued, Reloaded, desk};
 pub use self::live::{Live, Shown};
 use self::lookout::Lookout;
-use self::order::{Order, Queue};
+pub use self::numbers::numbers;
+use self::order::{Order, Queue, Work};
 use self::roster::Entry;
 use self::site::Site;
 use self::stop::{Stop, UNWIND};
 pub use self::voice::{Voice, Word};
 pub use self::wish::Wish;
 use self::worker::{Lane, Report};
-use crate::config::Config;
 use crate::error::{Context, Error, Kind, Result};
+use crate::event::Outcome;
 use crate::history;
-use crate::metrics;
 use crate::notify;
 pub use crate::run::{Drill, drills_of as drills};
 
@@ -69,21 +70,6 @@ pub fn run(settings: &Settings, signals: Signals, voice: Voice, desk: Counter) -
     runtime
         .context("start the agent")?
         .block_on(async { Agent::begin(settings, voice, desk)?.work(signals.0).await })
-}
-
-/// A site in numbers, for Prometheus, from what the agent and the runs have left on the disk.
-pub fn numbers(config: &Config, now: Timestamp) -> Result<metrics::Site> {
-    let state = config.site_state();
-    let (memory, _) = memory::Memory::recall(&state);
-    let requests = spool::list(&state, config.schedule.on_request.spool.as_deref())?;
-    let tasks = config.tasks(now)?;
-    let due = tasks.iter().filter_map(|task| Some((task.kind.name(), task.timetable.after(now)?.due)));
-    Ok(metrics::Site {
-        schedule: memory.tasks.iter().map(|(kind, task)| (kind.name(), task.skipped, task.missed)).collect(),
-        due: due.collect(),
-        requests_waiting: requests.iter().filter(|request| !request.dead).count() as u64,
-        ..news::numbers(&state, &config.site.name, now)?
-    })
 }
 
 /// In how many days a site's storage is full, at its present pace; nothing if it does not fill, or too little is known of it.
@@ -183,6 +169,7 @@ impl<'a> Agent<'a> {
         let _ticks = ticks::start(beat).await?;
         self.watch_spools();
         let heartbeat = systemd::heartbeat();
+        self.lay_out();
         systemd::ready(&self.status());
         self.voice.say(None, format!("ready: {}", self.status()));
         loop {
@@ -297,8 +284,13 @@ impl<'a> Agent<'a> {
                 {
                     site.complain(format!("the end of {} could not be written down: {error}", order.run));
                 }
-                if let Ok(Some(past)) = history::read(&history::directory(&order.site), &order.run) {
-                    self.desk.live.see(&order.site, &past);
+                match history::read(&history::directory(&order.site), &order.run) {
+                    Ok(Some(past)) => self.desk.live.see(&order.site, &past),
+                    // One that is due by the schedule is begun again under the same name.
+                    _ if matches!(order.work, Work::Asked(_)) => {
+                        self.desk.live.never_began(&order, Outcome::Failed, &end.reason());
+                    }
+                    _ => {}
                 }
                 self.desk.live.gone(&order.site, &order.run);
                 systemd::status(&self.status());

@@ -202,7 +202,6 @@ impl Memory {
     }
 
     fn of_history(state: &Path, now: Timestamp) -> Result<Self> {
-        let directory = history::directory(state);
         let mut memory = Self {
             first_seen: now,
             last_success: None,
@@ -211,14 +210,23 @@ impl Memory {
             totals: Totals::default(),
             space: None,
         };
-        for run in history::names(&directory)?.into_iter().rev() {
-            let Some(past) = history::read(&directory, &run)? else { continue };
-            if past.standing != Standing::Running {
-                memory.learn(&past.state);
-                memory.told.insert(run);
-            }
-        }
+        memory.catch_up(state)?;
         Ok(memory)
+    }
+
+    /// Takes in the runs that ended since, and tells nobody. One that cannot be read is complained of where it would be told.
+    fn catch_up(&mut self, state: &Path) -> Result<()> {
+        let directory = history::directory(state);
+        let fresh = history::names(&directory)?.into_iter().filter(|run| !self.told.contains(run));
+        let mut pasts: Vec<_> =
+            fresh.filter_map(|run| history::read(&directory, &run).ok().flatten()).collect();
+        // The names tell no order within a second.
+        pasts.sort_by_key(|past| past.state.started);
+        for past in pasts.into_iter().filter(|past| past.standing != Standing::Running) {
+            self.learn(&past.state);
+            self.told.insert(past.id);
+        }
+        Ok(())
     }
 
     fn learn(&mut self, run: &RunState) {
@@ -232,7 +240,9 @@ impl Memory {
 
 /// What there is to say of a site in numbers, from what is on the disk.
 pub(super) fn numbers(state: &Path, name: &str, now: Timestamp) -> Result<Site> {
-    let memory = Memory::recall(state, now)?;
+    let mut memory = Memory::recall(state, now)?;
+    // There may be no agent to do so.
+    memory.catch_up(state)?;
     Ok(Site {
         name: name.to_owned(),
         totals: memory.totals,

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::wish::Wish;
+use crate::event::RunKind;
 use crate::schedule::{Kind, Task};
 
 /// What a run is to do.
@@ -37,6 +38,12 @@ impl Work {
             Self::Requested => "backup",
             Self::Asked(wish) => wish.word(),
         }
+    }
+
+    /// What the run will be in the history.
+    pub(super) fn kind(&self) -> Option<RunKind> {
+        let word = if matches!(self, Self::Asked(Wish::Undo)) { "restore" } else { self.word() };
+        RunKind::ALL.into_iter().find(|kind| kind.name() == word)
     }
 
     /// The smaller, the sooner: a site that stands still first, and what only looks behind what saves.

@@ -133,9 +133,13 @@ impl Site {
     /// a stranger's spool must not stop the backups.
     pub(super) fn look(&mut self, now: Timestamp) -> Vec<Order> {
         let mut orders = Vec::new();
-        for part in
-            [Self::look_after_place, Self::look_at_asked, Self::look_at_tasks, Self::look_at_requests, Self::look_for_leftovers]
-        {
+        for part in [
+            Self::look_after_place,
+            Self::look_at_asked,
+            Self::look_at_tasks,
+            Self::look_at_requests,
+            Self::look_for_leftovers,
+        ] {
             if let Err(error) = part(self, now, &mut orders) {
                 self.complain_sometimes(format!("cannot be looked after: {error}"), now);
             }

@@ -15,9 +15,7 @@ pub enum Wish {
         pin: Option<String>,
     },
     /// What this plan said, or nothing if the site has changed since.
-    Restore {
-        plan: String,
-    },
+    Restore { plan: String },
     /// Back to what the last restore replaced.
     Undo,
     Drill {

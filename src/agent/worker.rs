@@ -47,6 +47,17 @@ pub(super) enum End {
     Lost(String),
 }
 
+impl End {
+    /// Why a process ended that never got to be a run.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Self::Code(_, Some(text)) | Self::Lost(text) => text.clone(),
+            Self::Code(code, None) => format!("it ended with code {code} before it began"),
+            Self::Signal(signal) => format!("it was killed by signal {signal} before it began"),
+        }
+    }
+}
+
 struct Worker {
     orders: Sender<(Order, Vec<OsString>)>,
     at_work: Arc<Mutex<Option<Handle>>>,
@@ -83,14 +94,16 @@ impl Worker {
 pub(super) struct Lane {
     worker: Worker,
     at_work: Option<Order>,
+    live: Live,
 }
 
 impl Lane {
     pub(super) fn start(reports: UnboundedSender<Report>, live: Live) -> Result<Self> {
-        Ok(Self { worker: Worker::start(reports, live)?, at_work: None })
+        Ok(Self { worker: Worker::start(reports, live.clone())?, at_work: None, live })
     }
 
     pub(super) fn give(&mut self, order: Order, arguments: Vec<OsString>) -> Result<()> {
+        self.live.expect(&order.site, &order.run);
         self.worker.give(order.clone(), arguments)?;
         self.at_work = Some(order);
         Ok(())

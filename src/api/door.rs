@@ -46,7 +46,8 @@ impl Door {
     }
 
     fn with<T>(&self, first: bool, look: impl FnOnce(&Tokens) -> T) -> T {
-        let stamp = std::fs::metadata(&self.path).ok().and_then(|found| Some((found.modified().ok()?, found.len())));
+        let stamp =
+            std::fs::metadata(&self.path).ok().and_then(|found| Some((found.modified().ok()?, found.len())));
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if first || read.stamp != stamp {
             // A file that is there and cannot be read lets in nobody but the command line.

@@ -1,8 +1,8 @@
 //! Parts of a request, with problem documents for what cannot be understood.
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::Form as RawForm;
 use axum::body::Bytes;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -58,7 +58,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
             request.headers_mut().insert(header::CONTENT_TYPE, kind);
             request
         };
-        let RawForm::<Csrf>(said) = RawForm::from_request(form(body.clone()), state).await.map_err(unreadable)?;
+        let RawForm::<Csrf>(said) =
+            RawForm::from_request(form(body.clone()), state).await.map_err(unreadable)?;
         // With a token instead of a session there is no browser that could be misled.
         let sure = caller.is_some_and(|caller| {
             caller.csrf.is_none_or(|csrf| csrf.as_bytes().ct_eq(said.csrf.as_bytes()).into())

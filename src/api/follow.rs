@@ -16,11 +16,8 @@ const NEWEST: usize = 3;
 pub(super) async fn follow(office: Shared) {
     let mut known: Vec<(std::path::PathBuf, String)> = Vec::new();
     loop {
+        office.desk.live.watched().await;
         tokio::time::sleep(LOOK).await;
-        if office.desk.live.watchers() == 0 {
-            known.clear();
-            continue;
-        }
         let desk = office.desk.clone();
         let before = std::mem::take(&mut known);
         known = tokio::task::spawn_blocking(move || look(&desk, before)).await.unwrap_or_default();

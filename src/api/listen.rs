@@ -82,8 +82,9 @@ impl FromStr for Listen {
             return Ok(Self::Unix(PathBuf::from(path)));
         }
         text.strip_prefix("tcp:").unwrap_or(text).parse().map(Self::Tcp).map_err(|_| {
-            Error::usage(format!("{text:?} is no place to listen at"))
-                .with_remedy("give a socket such as /run/lifeboat/agent.sock, or an address such as 127.0.0.1:8484")
+            Error::usage(format!("{text:?} is no place to listen at")).with_remedy(
+                "give a socket such as /run/lifeboat/agent.sock, or an address such as 127.0.0.1:8484",
+            )
         })
     }
 }
@@ -100,7 +101,11 @@ impl fmt::Display for Listen {
 /// Opens all places, or none.
 pub(super) fn open(settings: &Settings) -> Result<Vec<Place>> {
     let tls = settings.tls.as_ref().map(acceptor).transpose()?;
-    settings.listen.iter().map(|listen| one(listen, tls.as_ref()).with_context(|| format!("listen at {listen}"))).collect()
+    settings
+        .listen
+        .iter()
+        .map(|listen| one(listen, tls.as_ref()).with_context(|| format!("listen at {listen}")))
+        .collect()
 }
 
 fn one(listen: &Listen, tls: Option<&TlsAcceptor>) -> Result<Place> {
@@ -121,7 +126,9 @@ fn one(listen: &Listen, tls: Option<&TlsAcceptor>) -> Result<Place> {
         Listen::Tcp(address) => {
             if tls.is_none() && !address.ip().is_loopback() {
                 return Err(Error::usage("without encryption everybody on the way could read tokens")
-                    .with_remedy("give --tls-certificate and --tls-key, or listen on 127.0.0.1 behind a proxy"));
+                    .with_remedy(
+                        "give --tls-certificate and --tls-key, or listen on 127.0.0.1 behind a proxy",
+                    ));
             }
             let listener = std::net::TcpListener::bind(address)?;
             listener.set_nonblocking(true)?;
@@ -134,7 +141,8 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor> {
     let certificates = CertificateDer::pem_file_iter(&tls.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(|| format!("read {}", tls.certificate.display()))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key).with_context(|| format!("read {}", tls.key.display()))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&tls.key).with_context(|| format!("read {}", tls.key.display()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -161,7 +169,8 @@ async fn accept(place: Place, router: Router, room: Arc<Semaphore>, office: Shar
         match &place {
             Place::Unix(listener) => match listener.accept().await {
                 Ok((stream, _)) => {
-                    let user = stream.peer_cred().map_or_else(|_| "?".to_owned(), |who| who.uid().to_string());
+                    let user =
+                        stream.peer_cred().map_or_else(|_| "?".to_owned(), |who| who.uid().to_string());
                     let peer = Peer { name: format!("user {user}"), way: Way::Socket };
                     tokio::spawn(talk(stream, peer, router.clone(), permit));
                 }

@@ -98,7 +98,7 @@ pub(super) struct Change {
 }
 
 #[derive(Deserialize)]
-struct Changes {
+struct Compared {
     changes: Vec<Change>,
     unchanged: u64,
     bytes: u64,
@@ -108,18 +108,19 @@ struct Changes {
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub(super) struct Found {
     pub(super) paths: Vec<FoundPath>,
-    /// There are more than were asked for.
-    pub(super) more: bool,
+    /// So many more there are.
+    pub(super) left_out: u64,
     /// So many snapshots were searched.
     pub(super) snapshots: u64,
+    /// Directories that could not be read, in which there may be more.
+    pub(super) unreadable: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
 pub(super) struct FoundPath {
     pub(super) path: String,
-    pub(super) kind: String,
     /// The newest snapshot still has it.
-    pub(super) current: bool,
+    pub(super) in_newest: bool,
     /// Each different one, the newest first.
     pub(super) versions: Vec<Version>,
 }
@@ -129,6 +130,8 @@ pub(super) struct Version {
     /// The newest snapshot that holds it like this.
     pub(super) snapshot: String,
     pub(super) time: Timestamp,
+    /// `file`, `dir`, `symlink` and others.
+    pub(super) kind: String,
     pub(super) size: u64,
     pub(super) mtime: Option<Timestamp>,
 }
@@ -209,8 +212,8 @@ pub(super) struct TablePlan {
     pub(super) rows: Option<u64>,
 }
 
-impl From<Changes> for Differences {
-    fn from(mut all: Changes) -> Self {
+impl From<Compared> for Differences {
+    fn from(mut all: Compared) -> Self {
         let count = |kind: &str| all.changes.iter().filter(|change| change.kind == kind).count() as u64;
         let (added, removed, changed, metadata) =
             (count("added"), count("removed"), count("changed"), count("metadata"));
@@ -268,7 +271,7 @@ impl super::office::Office {
     }
 
     pub(super) async fn differences(self: &Shared, card: &Card, old: &str, new: &str) -> Answer<Differences> {
-        Ok(self.look_up::<Changes>(&card.accepted, &["diff", "--", old, new]).await?.into())
+        Ok(self.look_up::<Compared>(&card.accepted, &["diff", "--", old, new]).await?.into())
     }
 
     pub(super) async fn find(self: &Shared, card: &Card, pattern: &str, limit: u32) -> Answer<Found> {
@@ -327,7 +330,7 @@ struct Restored {
 struct Preview {
     snapshot: SnapshotView,
     plan: Option<String>,
-    files: Option<Changes>,
+    files: Option<Compared>,
     aside: Counted,
     databases: Vec<DatabasePlan>,
     bytes: u64,

@@ -45,6 +45,8 @@ pub(super) struct Office {
     pub(super) throttle: Throttle,
     pub(super) audit: Audit,
     pub(super) children: Arc<Semaphore>,
+    /// Configurations are changed one at a time.
+    pub(super) editing: tokio::sync::Mutex<()>,
     pub(super) shelf: Shelf,
     pub(super) plans: Plans,
     complain: Box<dyn Fn(String) + Send + Sync>,
@@ -72,6 +74,7 @@ impl Office {
             sessions: Sessions::default(),
             throttle: Throttle::default(),
             children: Arc::new(Semaphore::new(CHILDREN)),
+            editing: tokio::sync::Mutex::new(()),
             shelf: Shelf::default(),
             plans: Plans::default(),
             complain: Box::new(complain),
@@ -91,11 +94,11 @@ impl Office {
             Problem::not_found("the agent looks after no site of this name").with_remedy("see /v1/sites")
         })
     }
+}
 
-    /// The configuration as it was accepted.
-    pub(super) fn config(&self, card: &Card) -> Answer<Config> {
-        Ok(config::load(&card.accepted).map_err(crate::error::Error::from)?)
-    }
+/// The configuration of a site as it was accepted.
+pub(super) fn config_of(card: &Card) -> Answer<Config> {
+    Ok(config::load(&card.accepted).map_err(crate::error::Error::from)?)
 }
 
 /// The token of this process lies beside its socket, where only its user can read it: for the command line on this machine.

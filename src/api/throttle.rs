@@ -16,8 +16,8 @@ const FORGET: Duration = Duration::from_mins(30);
 const PLACES: usize = 4096;
 
 /// Requests that one token may have at once, and how many more each second.
-const BURST: f64 = 2000.0;
-const EACH_SECOND: f64 = 500.0;
+const BURST: f64 = 5000.0;
+const EACH_SECOND: f64 = 1000.0;
 
 #[derive(Default)]
 pub(super) struct Throttle {
@@ -112,8 +112,8 @@ mod tests {
     fn requests_are_counted_by_token() {
         let throttle = Throttle::default();
         let now = Instant::now();
-        let allowed = (0..5000).filter(|_| throttle.allows("one", now)).count();
-        assert_eq!(allowed, 2000);
+        let allowed = (0..9000).filter(|_| throttle.allows("one", now)).count();
+        assert_eq!(allowed, 5000);
         assert!(throttle.allows("two", now));
         assert!(throttle.allows("one", now + Duration::from_millis(10)));
     }

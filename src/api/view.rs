@@ -1,7 +1,5 @@
 //! What callers are shown: the same in answers and in the stream of events.
 
-use std::path::Path;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +7,6 @@ use utoipa::ToSchema;
 use crate::agent::{Card, Due, Queued};
 use crate::event::{RunKind, RunState, StepState, Unit};
 use crate::history::{Past, Standing};
-use crate::sys::local_time::local_time;
 
 /// A site that the agent looks after.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -242,14 +239,4 @@ impl StepView {
             reverted: step.reverted,
         }
     }
-}
-
-/// The name of a path as it can be shown.
-pub(super) fn shown(path: &Path) -> String {
-    crate::event::printable(&path.display().to_string()).into_owned()
-}
-
-/// A moment on the clocks of the site.
-pub(super) fn local(moment: Timestamp, zone: &jiff::tz::TimeZone) -> String {
-    local_time(moment, zone)
 }

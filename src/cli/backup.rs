@@ -20,6 +20,10 @@ struct Document<'a> {
 }
 
 pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
+    if args.remote {
+        return super::remote::backup(session, args);
+    }
+    super::remote::only_remote(&args.ask)?;
     let job = session.job()?;
     let cause = match (args.scheduled, args.requested) {
         (true, _) => "scheduled",

@@ -46,6 +46,11 @@ impl Terminal {
         Self { form: Form::Lines, quiet: false, put: to_stdout, state: Mutex::default() }
     }
 
+    /// A line for programs.
+    pub(super) fn program(&self, document: &serde_json::Value) {
+        (self.put)(&document.to_string());
+    }
+
     /// A line above the bar, or just a line.
     fn line(&self, state: &State, text: &str) {
         let text = printable(text);

@@ -21,16 +21,37 @@ const LETTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyz23456789";
 const PASSWORD_LETTERS: usize = 40;
 
 pub(super) fn init(session: &Session<'_>, args: &Init) -> Done {
+    match (&args.root, &args.storage) {
+        (Some(root), Some(storage)) => set_up(session, args, root, storage),
+        _ => described(session),
+    }
+}
+
+/// The repository of a site that somebody has described already.
+fn described(session: &Session<'_>) -> Done {
+    let file = session.global.config.as_path();
+    if !file.exists() {
+        return Err(Error::usage(format!("there is no {}", file.display()))
+            .with_remedy("give `--root DIR --storage DIR`, and it is written"));
+    }
+    let job = session.repository_job()?;
+    let repo = run::init(&job, &session.cx())?;
+    let sheet = Sheet { job: &job, id: repo.id(), config: file, password: None };
+    let document = json!({ "config": file, "site": job.site.name, "repository": repo.id(), "key_file": job.repo.key_file });
+    session.output.result(SUCCESS, &document, |out| sheet.write(out))
+}
+
+fn set_up(session: &Session<'_>, args: &Init, root: &Path, storage: &str) -> Done {
     let file = session.global.config.as_path();
     if file.exists() {
         return Err(Error::usage(format!("{} exists already", file.display()))
-            .with_remedy("name another file with `--config`, or remove it if it is not used"));
+            .with_remedy("leave `--root` and `--storage` out to make the repository that it describes, or name another file with `--config`"));
     }
-    let root = std::fs::canonicalize(&args.root)
-        .with_context(|| format!("find the site in {}", args.root.display()))
+    let root = std::fs::canonicalize(root)
+        .with_context(|| format!("find the site in {}", root.display()))
         .map_err(|error| error.with_kind(crate::error::Kind::Usage))?;
     let mut written = Written::default();
-    let created = create(session, args, &root, file, &mut written);
+    let created = create(session, args, &root, storage, &mut written);
     if created.is_err() {
         written.remove();
     }
@@ -85,16 +106,17 @@ fn create(
     session: &Session<'_>,
     args: &Init,
     root: &Path,
-    file: &Path,
+    storage: &str,
     written: &mut Written,
 ) -> Result<(Job, String, Secret)> {
+    let file = session.global.config.as_path();
     let password = new_password();
     let name = args.name.clone().unwrap_or_else(|| config::name_of(root));
     let password_file = args.state.join(&name).join("password");
     let text = config::starter(&Starter {
         name: Some(&name),
         root,
-        storage: &args.storage,
+        storage,
         mountpoint: &args.mountpoint,
         password: SecretRef::File(password_file.clone()),
         state: Some(&args.state),

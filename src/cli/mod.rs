@@ -19,6 +19,7 @@ mod notify;
 mod output;
 mod pin;
 mod recover;
+mod remote;
 mod request;
 mod restore;
 mod runs;
@@ -114,6 +115,9 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Schedule(args) => schedule::schedule(session, args),
         Command::Runs(args) => runs::runs(session, args),
         Command::Metrics(args) => metrics::metrics(session, args),
+        Command::Status(args) => remote::status(session, args),
+        Command::Top(ask) => remote::watch(session, ask),
+        Command::Cancel(args) => remote::cancel(session, args),
         Command::Request(args) => request::request(session, args),
         Command::Ls(args) => browse::ls(session, args),
         Command::Find(args) => find::find(session, args),

@@ -17,6 +17,10 @@ use crate::sys::local_time::local_time;
 const LOOK: Duration = Duration::from_millis(300);
 
 pub(super) fn runs(session: &Session<'_>, args: &Runs) -> Done {
+    if args.remote {
+        return super::remote::runs(session, args);
+    }
+    super::remote::only_remote(&args.ask)?;
     let config = session.config()?;
     let directory = history::directory(&config.site_state());
     let zone = config.time_zone()?;

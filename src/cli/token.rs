@@ -52,7 +52,10 @@ fn list(session: &Session<'_>, file: &TokenFile) -> Done {
     let listed: Vec<Listed<'_>> = tokens.list().iter().map(|known| Listed::of(known, now)).collect();
     session.output.result(SUCCESS, &listed, |out| {
         if listed.is_empty() {
-            return writeln!(out, "there are no tokens: make one with `lifeboat token add NAME --scope read`");
+            return writeln!(
+                out,
+                "there are no tokens: make one with `lifeboat token add NAME --scope read`"
+            );
         }
         let rows = listed.iter().map(|token| {
             let end = match token.expires {
@@ -60,7 +63,13 @@ fn list(session: &Session<'_>, file: &TokenFile) -> Done {
                 Some(end) => format!("until {end:.0}"),
                 None => String::new(),
             };
-            vec![token.id.to_owned(), token.name.to_owned(), token.scopes.to_string(), format!("{:.0}", token.created), end]
+            vec![
+                token.id.to_owned(),
+                token.name.to_owned(),
+                token.scopes.to_string(),
+                format!("{:.0}", token.created),
+                end,
+            ]
         });
         writeln!(out, "{}", table(&["ID", "Name", "Allows", "Made", ""], &[], rows))
     })

@@ -7,7 +7,7 @@ mod state;
 
 pub use cx::{Cancel, Cx, Fault, FaultKind, Pace, Sink};
 pub use printable::{printable, printable_lines};
-pub use state::{RunState, Saved, StepState};
+pub use state::{RepositorySize, Rotation, RunState, Saved, StepState};
 
 use std::path::PathBuf;
 
@@ -135,6 +135,9 @@ pub enum RunKind {
 }
 
 impl RunKind {
+    pub const ALL: [Self; 6] =
+        [Self::Backup, Self::Restore, Self::Forget, Self::Check, Self::Recover, Self::Drill];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Backup => "backup",
@@ -256,7 +259,14 @@ pub enum What {
     Space {
         free: u64,
         total: u64,
+        /// How long it took to reach it and to prove that it is the one meant, with its mount where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        probe_seconds: Option<f64>,
     },
+    /// How large the repository is by now.
+    RepositorySize(RepositorySize),
+    /// A rotation has judged the site's snapshots, and removed what it was to.
+    Rotated(Rotation),
     /// A backup has its snapshot, with so much in it.
     Saved(Saved),
     /// A backup that holds the site still enters this phase.

@@ -18,6 +18,8 @@ impl What {
             Self::Scratch { .. } => "scratch",
             Self::Space { .. } => "space",
             Self::Saved(_) => "saved",
+            Self::RepositorySize(_) => "repository-size",
+            Self::Rotated(_) => "rotated",
             Self::PhaseBegun { .. } => "phase-begun",
             Self::GivenBack { .. } => "given-back",
             Self::Released { .. } => "released",
@@ -40,8 +42,12 @@ impl What {
             Self::Missed { path, why } => format!("not saved or restored: {path}: {why}"),
             Self::HookRan { point, hook, verdict } => format!("hook {point} {hook}: {verdict}"),
             Self::Scratch { files, .. } => format!("brought back beside the site: {}", files.display()),
-            Self::Space { free, total } => format!("storage: {free} of {total} bytes are free"),
+            Self::Space { free, total, .. } => format!("storage: {free} of {total} bytes are free"),
             Self::Saved(saved) => format!("{} files, {} bytes saved", saved.files, saved.bytes),
+            Self::RepositorySize(size) => format!("repository: {} bytes in {} packs", size.bytes, size.packs),
+            Self::Rotated(rotation) => {
+                format!("{} snapshots are kept, {} were removed", rotation.snapshots, rotation.removed)
+            }
             Self::PhaseBegun { phase } => format!("now {}", phase.name()),
             Self::GivenBack { seconds } => format!("the site works again, after {seconds:.2} s"),
             Self::Released { step } => format!("{} released", step.name()),

@@ -33,6 +33,13 @@ pub struct RunState {
     /// Of the storage, in bytes: free, and in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<(u64, u64)>,
+    /// How long it took to reach the storage and to prove that it is the one meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_seconds: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<RepositorySize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
     /// Of a backup that holds the site still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
@@ -70,6 +77,28 @@ impl Saved {
         self.bytes_added += more.bytes_added;
         self.bytes_stored += more.bytes_stored;
     }
+}
+
+/// What a repository holds by its own index, packs that are marked for deletion among it. What an interrupted run left on the
+/// storage is in no index, and not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepositorySize {
+    pub packs: u64,
+    pub bytes: u64,
+}
+
+/// What a rotation came to, in snapshots of the site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// Those that are there at its end.
+    pub snapshots: u64,
+    /// Those of them in which nothing is missing.
+    pub complete: u64,
+    /// Those of them that no rule keeps any more, and whose grace is not over.
+    pub held: u64,
+    pub removed: u64,
+    /// Those that no rule keeps any more, and that stay because the brake, the clock or an emptied site had all of them stay.
+    pub refused: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,7 +170,11 @@ impl RunState {
             What::Scratch { files, databases } => {
                 self.scratch = Some(Scratch { files: files.clone(), databases: databases.clone() });
             }
-            What::Space { free, total } => self.space = Some((*free, *total)),
+            What::Space { free, total, probe_seconds } => {
+                (self.space, self.probe_seconds) = (Some((*free, *total)), *probe_seconds);
+            }
+            What::RepositorySize(size) => self.repository = Some(*size),
+            What::Rotated(rotation) => self.rotation = Some(*rotation),
             What::Saved(saved) => self.saved = Some(*saved),
             What::PhaseBegun { phase } => self.phase = Some(*phase),
             What::GivenBack { seconds } => {
@@ -188,5 +221,32 @@ impl RunState {
         if let Some(state) = self.steps.iter_mut().rev().find(|state| state.step == step) {
             change(state);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_former_versions_are_still_read() {
+        let said = r#"{"run":"r","seq":1,"at":"2026-01-01T00:00:00Z","event":"space","free":1,"total":2}"#;
+        let mut state = RunState::default();
+        state.apply(&serde_json::from_str(said).unwrap());
+        assert_eq!((state.space, state.probe_seconds), (Some((1, 2)), None));
+    }
+
+    #[test]
+    fn what_a_rotation_and_an_index_tell_comes_through_the_history() {
+        let rotation = Rotation { snapshots: 5, complete: 4, held: 1, removed: 2, refused: 0 };
+        let size = RepositorySize { packs: 3, bytes: 4096 };
+        let space = What::Space { free: 1, total: 2, probe_seconds: Some(0.5) };
+        let mut state = RunState::default();
+        for what in [What::Rotated(rotation), What::RepositorySize(size), space] {
+            let event = Event { run: "r".to_owned(), seq: 1, at: Timestamp::UNIX_EPOCH, what };
+            state.apply(&serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap());
+        }
+        assert_eq!((state.rotation, state.repository), (Some(rotation), Some(size)));
+        assert_eq!(state.probe_seconds, Some(0.5));
     }
 }

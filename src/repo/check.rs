@@ -13,7 +13,7 @@ use super::lock::hex;
 use super::reader::{DEEPEST, Reader, root_node};
 use super::{Repo, engine_error};
 use crate::error::Result;
-use crate::event::{Cx, Unit};
+use crate::event::{Cx, RepositorySize, Unit};
 
 /// Paths named per damage and snapshot; the rest is counted.
 const NAMED: usize = 20;
@@ -61,6 +61,9 @@ pub struct CheckReport {
     pub bytes_read: u64,
     /// Packs that no index knows: left behind by an interrupted run, harmless.
     pub unreferenced: u64,
+    /// By the index; nothing where a part of it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<RepositorySize>,
     pub damages: Vec<Damage>,
 }
 
@@ -151,16 +154,9 @@ impl Repo {
 
     /// Compares the packs that the indexes know with those that are there; returns the ones worth reading.
     fn check_packs(&self, report: &mut CheckReport) -> Result<Vec<(Id, u32)>> {
-        let mut expected = HashMap::new();
-        let engine = self.engine()?;
-        for id in self.backend.list(FileType::Index).map_err(engine_error)? {
-            // A damaged index is named by `check_names`; `verify` meets it when it opens the index.
-            let Ok(index) = engine.get_file::<IndexFile>(&id.into()) else { continue };
-            for pack in index.packs.iter().chain(&index.packs_to_delete) {
-                expected.insert(*pack.id, pack.pack_size());
-            }
-        }
+        let Known { packs: mut expected, whole } = self.known_packs()?;
         report.packs = expected.len() as u64;
+        report.size = whole.then(|| size_of(&expected));
         let mut readable = Vec::new();
         for (id, size) in self.backend.list_with_size(FileType::Pack).map_err(engine_error)? {
             match expected.remove(&id) {
@@ -176,6 +172,28 @@ impl Repo {
             report.damages.push(damage(DamageKind::MissingPack, FileType::Pack, id, "it is not there"));
         }
         Ok(readable)
+    }
+
+    /// How large the repository is, by its index alone; nothing where a part of that cannot be read.
+    pub fn size(&self) -> Result<Option<RepositorySize>> {
+        let known = self.known_packs()?;
+        Ok(known.whole.then(|| size_of(&known.packs)))
+    }
+
+    fn known_packs(&self) -> Result<Known> {
+        let mut known = Known { packs: HashMap::new(), whole: true };
+        let engine = self.engine()?;
+        for id in self.backend.list(FileType::Index).map_err(engine_error)? {
+            // A damaged index is named by `check_names`; `verify` meets it when it opens the index.
+            let Ok(index) = engine.get_file::<IndexFile>(&id.into()) else {
+                known.whole = false;
+                continue;
+            };
+            for pack in index.packs.iter().chain(&index.packs_to_delete) {
+                known.packs.insert(*pack.id, pack.pack_size());
+            }
+        }
+        Ok(known)
     }
 
     fn read_packs(
@@ -209,6 +227,17 @@ impl Repo {
         report.bytes_read += done;
         Ok(())
     }
+}
+
+/// Packs by the index, those that are marked for deletion among them, with their sizes in bytes.
+struct Known {
+    packs: HashMap<Id, u32>,
+    /// No part of the index is damaged.
+    whole: bool,
+}
+
+fn size_of(packs: &HashMap<Id, u32>) -> RepositorySize {
+    RepositorySize { packs: packs.len() as u64, bytes: packs.values().map(|size| u64::from(*size)).sum() }
 }
 
 fn check_trees(

@@ -87,7 +87,7 @@ impl Reader {
     /// The node at a path that must be there.
     pub fn node(&self, snapshot: &Snapshot, path: &Path) -> Result<Node> {
         self.find(snapshot.tree, path)?.ok_or_else(|| {
-            Error::failed(format!("snapshot {} has no {}", snapshot.short_id(), path.display()))
+            Error::usage(format!("snapshot {} has no {}", snapshot.short_id(), path.display()))
                 .with_remedy(format!("`lifeboat ls {}` shows what it has", snapshot.short_id()))
         })
     }

@@ -108,6 +108,7 @@ pub(crate) fn save_all(
 pub(crate) fn verify(repo: &Repo, snapshot: &Snapshot, cx: &Cx) -> Result<()> {
     let saved = repo.snapshot_by_id(&snapshot.id)?;
     let report = repo.verify(&saved, cx)?;
+    report.size.into_iter().for_each(|size| cx.emit(What::RepositorySize(size)));
     let Some(damage) = report.damages.first() else { return Ok(()) };
     // Or the next restore would choose it, and rotation would count it.
     if let Err(error) = repo.mark_incomplete(&saved, cx) {

@@ -6,7 +6,7 @@ use super::scope::Run;
 use super::walk::Walk;
 use super::{Job, claim_site, open};
 use crate::error::Result;
-use crate::event::{Cx, Step};
+use crate::event::{Cx, Step, What};
 use crate::repo::{CheckReport, CheckSpec, Mode, ReadData};
 
 /// How much of the stored data a check reads.
@@ -58,6 +58,7 @@ pub fn check(job: &Job, request: CheckRequest, cx: &Cx) -> Result<Checked> {
         (None, _) => ReadData::None,
     };
     let report = run.step(Step::Check, || opened.repo.check(&CheckSpec { read }, cx))?;
+    report.size.into_iter().for_each(|size| cx.emit(What::RepositorySize(size)));
     if let Some(walk) = &mut walk {
         walk.advance(job)?;
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::Job;
 use super::scope::{Alone, Run};
@@ -25,13 +26,17 @@ pub struct Opened {
 pub(crate) struct Reach {
     at: Attached,
     place: Place,
+    /// How long it took to attach and prove it.
+    probe: Duration,
 }
 
 impl Reach {
     pub(crate) fn gain(job: &Job, storage: &dyn Storage, cx: &Cx) -> Result<Self> {
+        let begun = Instant::now();
         let at = storage.attach(cx)?;
+        let probe = begun.elapsed();
         match Watch::start(&at.root, job.patience, cx) {
-            Ok(watch) => Ok(Self { place: Place::watched(&at.root, watch), at }),
+            Ok(watch) => Ok(Self { place: Place::watched(&at.root, watch), at, probe }),
             Err(error) => {
                 if let Err(stuck) = storage.detach(&at) {
                     cx.warn(stuck.to_string());
@@ -111,7 +116,7 @@ pub fn init(job: &Job, cx: &Cx) -> Result<Repo> {
 
 /// Opens the repository if storage and repository are the ones this site was set up with.
 pub(crate) fn open_repo(job: &Job, reach: &Reach, cx: &Cx) -> Result<Repo> {
-    let Reach { at, place } = reach;
+    let Reach { at, place, .. } = reach;
     let remembered = identity::recall(&job.state)?;
     let standing = identity::verify(&at.root, remembered.as_ref(), None)?;
     let repo = Repo::open(place, &job.repo, cx)?;
@@ -128,7 +133,8 @@ pub(crate) fn open_repo(job: &Job, reach: &Reach, cx: &Cx) -> Result<Repo> {
 /// So that whoever keeps the history can tell when the storage will be full. That it cannot be had is no reason to stop.
 fn tell_space(reach: &Reach, cx: &Cx) {
     if let Ok(Space { free, size }) = Space::at(reach.root()) {
-        cx.emit(What::Space { free, total: size });
+        let probe_seconds = Some(reach.probe.as_secs_f64());
+        cx.emit(What::Space { free, total: size, probe_seconds });
     }
 }
 

@@ -9,7 +9,7 @@ use super::drill::{drills, follow, newest_proven};
 use super::scope::Run;
 use super::{Job, Opened, claim_site, open, recover};
 use crate::error::{Error, Result};
-use crate::event::{Cx, Step};
+use crate::event::{Cx, Rotation, Step, What};
 use crate::repo::{Mode, Pruned, Repo, Snapshot};
 use crate::schedule::{Candidate, Refusal, Rule, SAFETY, Verdict, after_grace, decide, restrain};
 use crate::sys::fs::write_atomic;
@@ -54,10 +54,12 @@ pub fn forget(job: &Job, request: ForgetRequest, cx: &Cx) -> Result<Forgotten> {
     }
     plan.memory.store(job)?;
     if let Some(refusal) = &plan.refused {
+        plan.tell(job, true, cx);
         return Err(refused(refusal));
     }
     let removed = run.step(Step::Rotate, || remove(&opened.repo, &plan.verdicts))?;
-    let pruned = if request.prune { Some(run.step(Step::Prune, || opened.repo.prune(cx))?) } else { None };
+    plan.tell(job, false, cx);
+    let pruned = if request.prune { Some(run.step(Step::Prune, || prune(&opened.repo, cx))?) } else { None };
 
     Ok(Forgotten { verdicts: plan.verdicts, removed, pruned, refused: None })
 }
@@ -69,13 +71,16 @@ pub(crate) fn rotate(opened: &Opened, job: &Job, fresh: &Snapshot, cx: &Cx) -> R
     let plan = Plan::make(&opened.repo, job, Some(fresh), false)?;
     plan.memory.store(job)?;
     if plan.verdicts.iter().all(|(_, verdict)| verdict.keep) {
+        plan.tell(job, false, cx);
         return Ok(());
     }
     if let Some(refusal) = &plan.refused {
+        plan.tell(job, true, cx);
         cx.warn(format!("nothing is rotated: {}; {REMEDY}", refusal.text()));
         return Ok(());
     }
     if let Some((now, before)) = shrunk(&plan.verdicts, fresh) {
+        plan.tell(job, true, cx);
         cx.warn(format!(
             "the site has {now} files and had {before}: nothing is rotated; if this is meant, run `lifeboat forget --prune`"
         ));
@@ -84,8 +89,9 @@ pub(crate) fn rotate(opened: &Opened, job: &Job, fresh: &Snapshot, cx: &Cx) -> R
     opened.lock.release()?;
     let alone = opened.repo.lock(Mode::Exclusive)?;
     let rotated = remove(&opened.repo, &plan.verdicts).and_then(|removed| {
+        plan.tell(job, false, cx);
         cx.note(format!("removed {removed} of {} snapshots", plan.verdicts.len()));
-        let pruned = opened.repo.prune(cx)?;
+        let pruned = prune(&opened.repo, cx)?;
         cx.note(format!(
             "space: {} bytes marked, to be deleted by a prune after 23 hours; {} packs deleted now",
             pruned.bytes_marked, pruned.packs_deleted
@@ -94,6 +100,15 @@ pub(crate) fn rotate(opened: &Opened, job: &Job, fresh: &Snapshot, cx: &Cx) -> R
     });
     let released = alone.release();
     rotated.and(released)
+}
+
+/// That its size cannot be had afterwards is no reason to fail.
+fn prune(repo: &Repo, cx: &Cx) -> Result<Pruned> {
+    let pruned = repo.prune(cx)?;
+    if let Ok(Some(size)) = repo.size() {
+        cx.emit(What::RepositorySize(size));
+    }
+    Ok(pruned)
 }
 
 const REMEDY: &str = "look at `lifeboat forget --dry-run`, and if all this is meant to go, run `lifeboat forget --force --prune`";
@@ -172,6 +187,20 @@ impl Plan {
             .map(|(verdict, snapshot)| (snapshot, verdict))
             .collect();
         Ok(Self { verdicts, refused, memory: Memory { doomed, accepted } })
+    }
+
+    /// What it came to, in numbers: what was to go is gone, or all of it stays.
+    fn tell(&self, job: &Job, refused: bool, cx: &Cx) {
+        let mut sum = Rotation::default();
+        for (snapshot, verdict) in self.verdicts.iter().filter(|(one, _)| one.site == job.site.name) {
+            let stays = verdict.keep || refused;
+            sum.snapshots += u64::from(stays);
+            sum.complete += u64::from(stays && snapshot.complete);
+            sum.held += u64::from(verdict.rule == Rule::Grace);
+            sum.removed += u64::from(!stays);
+            sum.refused += u64::from(!verdict.keep && refused);
+        }
+        cx.emit(What::Rotated(sum));
     }
 }
 

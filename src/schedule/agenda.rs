@@ -137,6 +137,19 @@ impl Memory {
         Next::Retry(not_before)
     }
 
+    /// Since when there is something due that nobody has begun: the pending run, unless it is `begun`, or a time that nobody looked at.
+    pub fn owed_since(&self, timetable: &Timetable, now: Timestamp, begun: bool) -> Option<Timestamp> {
+        // Times that were not counted yet owe nothing.
+        let settled = self.settled.filter(|_| self.times == timetable.times())?;
+        let pending = self.pending.as_ref().filter(|_| !begun).map(|pending| {
+            let due = timetable.due(pending.nominal).unwrap_or(pending.nominal);
+            // Its first try waits for the end of hours in which nothing begins; a further one waits because there was none that succeeded.
+            if pending.attempt == 1 { due.max(pending.not_before) } else { due }
+        });
+        let next = timetable.after(settled).map(|occurrence| occurrence.due);
+        pending.into_iter().chain(next).min().filter(|due| *due <= now)
+    }
+
     /// The next moment at which there is something to look at.
     pub fn next_look(&self, timetable: &Timetable, now: Timestamp) -> Option<Timestamp> {
         let waiting = self.pending.as_ref().map(|pending| pending.not_before).filter(|then| *then > now);

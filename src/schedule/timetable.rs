@@ -101,7 +101,7 @@ impl Timetable {
     }
 
     /// `None`: no hour is allowed. Those that waited for the end of a window do not all begin at once either.
-    fn due(&self, nominal: Timestamp) -> Option<Timestamp> {
+    pub(super) fn due(&self, nominal: Timestamp) -> Option<Timestamp> {
         let due = nominal.checked_add(self.delay).ok()?;
         open_from(&self.not_during, due, self.delay, &self.zone)
     }

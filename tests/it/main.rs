@@ -2,6 +2,7 @@
 
 mod agent;
 mod api;
+mod browser;
 mod config;
 mod database;
 mod hardship;
@@ -11,8 +12,11 @@ mod mariadb;
 mod notify;
 mod postgres;
 mod schedule;
+mod schemathesis;
 mod site;
+mod stage;
 mod storage;
 mod story;
 mod tidy;
+mod tools;
 mod world;

@@ -43,7 +43,9 @@ impl Site {
                     orders.push(Order { site: self.state.clone(), run, work: Work::Asked(wish) });
                 }
                 None => {
-                    self.complain(format!("{run} was asked for and not begun before the agent ended: ask again"));
+                    self.complain(format!(
+                        "{run} was asked for and not begun before the agent ended: ask again"
+                    ));
                     self.forget_asked(&run, now);
                 }
             }

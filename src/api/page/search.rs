@@ -51,10 +51,10 @@ fn results(visit: &Visit, found: &Found) -> Markup {
     html! {
         p.lead role="status" {
             @if found.paths.is_empty() { "Nothing of this name" }
-            @else { (many(found.paths.len() as u64, "path")) @if found.more { " and more" } }
+            @else { (many(found.paths.len() as u64, "path")) @if found.left_out > 0 { " and " (found.left_out) " more" } }
             " in " (many(found.snapshots, "snapshot")) "."
         }
-        @if found.more { p.hint { "Only the first ones are shown: say more of the name." } }
+        @if found.left_out > 0 { p.hint { "Only the first ones are shown: say more of the name." } }
         @for path in &found.paths { (one(visit, path)) }
         @if !visit.may(Scope::Restore) { (frame::only_looks(visit, Scope::Restore)) }
     }
@@ -64,15 +64,15 @@ fn one(visit: &Visit, found: &FoundPath) -> Markup {
     let (directory, name) = found.path.rsplit_once('/').unwrap_or(("", &found.path));
     html! {
         article.card.found {
-            h2 { (icons::file(&found.kind)) span.path { span.muted { (shown(directory)) "/" } (shown(name)) } }
-            @if !found.current { p { span.badge.small.attention { (icons::Mark::Attention.icon()) "not in the newest snapshot" } } }
+            h2 { (icons::file(found.versions.first().map_or("file", |version| &version.kind))) span.path { span.muted { (shown(directory)) "/" } (shown(name)) } }
+            @if !found.in_newest { p { span.badge.small.attention { (icons::Mark::Attention.icon()) "not in the newest snapshot" } } }
             ul.plain.versions {
                 @for version in found.versions.iter().take(VERSIONS) {
                     li {
                         a href=(visit.path(&format!("/snapshots/{}/browse?path={}", version.snapshot, encoded(if directory.is_empty() { "/" } else { directory })))) { (visit.clock.at(version.time)) }
-                        @if found.kind == "file" { " · " (bytes(version.size)) }
+                        @if version.kind == "file" { " · " (bytes(version.size)) }
                         @if let Some(at) = version.mtime { span.muted { " · changed " (visit.clock.at(at)) } }
-                        @if visit.may(Scope::Restore) && found.kind == "file" { " " (browse::get(visit, &version.snapshot, &found.path, name)) }
+                        @if visit.may(Scope::Restore) && version.kind == "file" { " " (browse::get(visit, &version.snapshot, &found.path, name)) }
                     }
                 }
                 @if found.versions.len() > VERSIONS { li.muted { "and " (found.versions.len() - VERSIONS) " older ones" } }

@@ -4,6 +4,7 @@ mod events;
 mod runs;
 mod sites;
 mod snapshots;
+mod specs;
 mod standing;
 mod wishes;
 
@@ -15,21 +16,22 @@ use std::str::FromStr;
 use axum::Json;
 use axum::http::Method;
 use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{HttpMethod, OpenApi as Document, PathItem, path::Operation};
+use utoipa::openapi::{Content, OpenApi as Document, PathItem, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::guard::{Rule, Rules};
 use super::office::Shared;
-use super::problem::Problem;
+use super::problem::Told;
 use super::router::Routes;
 use crate::access::Scope;
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Lifeboat", description = "Ask and steer the backup agent of web sites."),
-    components(schemas(Problem))
+    components(schemas(Told))
 )]
 struct Head;
 
@@ -38,6 +40,7 @@ fn described() -> OpenApiRouter<Shared> {
         .merge(standing::routes())
         .merge(events::routes())
         .merge(sites::routes())
+        .merge(specs::routes())
         .merge(runs::routes())
         .merge(wishes::routes())
         .merge(snapshots::routes())
@@ -49,6 +52,18 @@ pub(super) fn document() -> Document {
     let mut document = described().split_for_parts().1;
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     document.components.get_or_insert_with(Default::default).add_security_scheme("token", scheme);
+    let problem = ResponseBuilder::new()
+        .description("What went wrong, and what can be done about it (RFC 9457)")
+        .content("application/problem+json", Content::new(Some(Ref::from_schema_name("Problem"))))
+        .build();
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
+            .into_iter()
+            .flatten()
+        {
+            operation.responses.responses.insert("default".to_owned(), RefOr::T(problem.clone()));
+        }
+    }
     document
 }
 
@@ -72,13 +87,13 @@ fn rules(document: &Document) -> Rules {
 
 fn operations(item: &PathItem) -> Vec<(Method, &Operation)> {
     let all = [
-        (Method::GET, HttpMethod::Get, &item.get),
-        (Method::PUT, HttpMethod::Put, &item.put),
-        (Method::POST, HttpMethod::Post, &item.post),
-        (Method::DELETE, HttpMethod::Delete, &item.delete),
-        (Method::PATCH, HttpMethod::Patch, &item.patch),
+        (Method::GET, &item.get),
+        (Method::PUT, &item.put),
+        (Method::POST, &item.post),
+        (Method::DELETE, &item.delete),
+        (Method::PATCH, &item.patch),
     ];
-    all.into_iter().filter_map(|(method, _, operation)| Some((method, operation.as_ref()?))).collect()
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?))).collect()
 }
 
 fn scope(operation: &Operation) -> Option<Scope> {

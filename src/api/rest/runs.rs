@@ -122,7 +122,9 @@ fn no_run() -> Problem {
 impl Office {
     /// The run at work of a site, whoever began it; else the next one that waits.
     pub(in crate::api) async fn at_work(&self, card: Card) -> Answer<Option<RunView>> {
-        if let Some(shown) = card.at_work.as_ref().and_then(|run| self.desk.live.find(&card.state, run)) {
+        let shown = card.at_work.as_ref().and_then(|run| self.desk.live.find(&card.state, run));
+        // It may have ended a moment ago, and the agent not know it yet.
+        if let Some(shown) = shown.filter(|shown| shown.past.standing == Standing::Running) {
             return Ok(Some(RunView::of(&card.name, &shown.past, Timestamp::now())));
         }
         let waiting = card.queue.first().map(|queued| RunView::waiting(&card.name, queued));

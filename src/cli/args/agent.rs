@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 
+use super::remote::Ask;
 use crate::access::Scope;
 use crate::api::Listen;
 use crate::error::Error;
@@ -98,6 +99,11 @@ pub(in crate::cli) struct Runs {
     /// So many of the newest
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub(in crate::cli) count: usize,
+    /// As the agent tells it
+    #[arg(long, conflicts_with = "follow")]
+    pub(in crate::cli) remote: bool,
+    #[command(flatten)]
+    pub(in crate::cli) ask: Ask,
 }
 
 #[derive(Debug, Args)]
@@ -143,14 +149,14 @@ pub(in crate::cli) enum Notify {
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
-    text.parse().map_err(said)
+    text.parse().map_err(|error| said(&error))
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
-    text.parse().map_err(said)
+    text.parse().map_err(|error| said(&error))
 }
 
-fn said(error: Error) -> String {
+pub(super) fn said(error: &Error) -> String {
     let remedy = error.remedy().map(|remedy| format!(": {remedy}")).unwrap_or_default();
     format!("{error}{remedy}")
 }

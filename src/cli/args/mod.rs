@@ -1,13 +1,17 @@
 //! What can be typed.
 
 mod agent;
+mod remote;
 mod restore;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+pub(super) use self::agent::SOCKET;
+use self::agent::said;
 pub(super) use self::agent::{Agent, Metrics, NewToken, Notify, Request, Runs, Schedule, Token, TokenFile};
+pub(super) use self::remote::{Ask, Cancel, Status};
 pub(super) use self::restore::{Drill, Restore};
 use super::pin::{PinArgs, UnpinArgs};
 
@@ -74,6 +78,12 @@ pub(super) enum Command {
     Schedule(Schedule),
     /// Show what happened: all runs, or one with its events
     Runs(Runs),
+    /// Show what the agent does
+    Status(Status),
+    /// Show what the agent does as it goes: `status --watch`
+    Top(Ask),
+    /// Stop a run of the agent's, or take back one that waits
+    Cancel(Cancel),
     /// Ask the agent for a backup soon, because something changed
     Request(Request),
     /// Print the site in numbers, in the text format of Prometheus
@@ -121,12 +131,12 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Init {
-    /// The site's root directory
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(super) root: PathBuf,
+    /// The site's root directory. Without it and `--storage` the configuration must be there, and its repository is made
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "storage")]
+    pub(super) root: Option<PathBuf>,
     /// A directory, or `nfs://SERVER/EXPORT`
-    #[arg(long, value_name = "DIR|URL")]
-    pub(super) storage: String,
+    #[arg(long, value_name = "DIR|URL", requires = "root")]
+    pub(super) storage: Option<String>,
     /// What the site is called in the repository; by default the name of its root directory
     #[arg(long)]
     pub(super) name: Option<String>,
@@ -142,25 +152,34 @@ pub(super) struct Init {
 }
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // one for each switch
 pub(super) struct Backup {
     /// Tag the snapshot; may be repeated
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", conflicts_with = "remote")]
     pub(super) tag: Vec<String>,
     /// Say what it is for; shown by `lifeboat snapshots`
     #[arg(long, value_name = "TEXT")]
     pub(super) comment: Option<String>,
     /// Mark it as started by a schedule
-    #[arg(long)]
+    #[arg(long, conflicts_with = "remote")]
     pub(super) scheduled: bool,
     /// Hold it back from every rule: for good, or for a time such as 30d, 6m (months) or 1y
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "")]
     pub(super) pin: Option<String>,
     /// Mark it as asked for by a request
-    #[arg(long, hide = true, conflicts_with = "scheduled")]
+    #[arg(long, hide = true, conflicts_with_all = ["scheduled", "remote"])]
     pub(super) requested: bool,
     /// Leave old snapshots alone
-    #[arg(long)]
+    #[arg(long, conflicts_with = "remote")]
     pub(super) no_rotation: bool,
+    /// Have the agent make it, in its turn, and look on; whoever stops looking on does not stop the backup
+    #[arg(long)]
+    pub(super) remote: bool,
+    /// With `--remote`: print the run's name, and do not wait for its end
+    #[arg(long, requires = "remote")]
+    pub(super) no_wait: bool,
+    #[command(flatten)]
+    pub(super) ask: Ask,
 }
 
 #[derive(Debug, Args)]

@@ -141,7 +141,7 @@ fn a_site_that_stands_still_does_not_wait_for_another_ones_run() {
 fn who_is_there_already_is_named() {
     let world = scheduled("databases: []", SLOW);
     let agent = Agent::start(&world, &[]);
-    let second = world.run(&["agent", "--sites", "/nonexistent"]).expect(11);
+    let second = world.run(&["agent", "--no-api", "--sites", "/nonexistent"]).expect(11);
     assert!(second.err.contains(&format!("process {} (agent) since ", agent.pid())), "{}", second.err);
     at_work(&agent);
     let by_hand = world.run(&["backup"]).expect(11);
@@ -226,7 +226,7 @@ fn the_service_manager_hears_all_it_wants_to() {
 fn without_any_good_configuration_it_does_not_start() {
     let world = World::new("databases: []");
     world.configure("databases: []", None, "schedule: often\n");
-    let ran = world.run(&["agent", "--sites", "/nonexistent"]).expect(2);
+    let ran = world.run(&["agent", "--no-api", "--sites", "/nonexistent"]).expect(2);
     assert!(ran.err.contains("schedule cannot be used"), "{}", ran.err);
 }
 
@@ -312,5 +312,5 @@ fn a_memory_that_was_removed_under_it_does_not_end_the_backups() {
     wait_until(|| agent.log().matches("ended: success").count() > before + 1, || agent.log());
     assert!(agent.log().contains("was removed and is written anew"), "{}", agent.log());
     // And it still is the only one.
-    world.run(&["agent", "--sites", "/nonexistent"]).expect(11);
+    world.run(&["agent", "--no-api", "--sites", "/nonexistent"]).expect(11);
 }

@@ -1,9 +1,11 @@
 //! The resident half, as a process of its own with real sites, signals and kills.
 
+mod client;
 mod enabled;
 mod history;
 mod life;
 mod metrics;
+mod monitoring;
 mod news;
 mod ontime;
 mod requests;
@@ -35,9 +37,18 @@ impl Agent {
 
     fn start_with(world: &World, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let log = world.path(&format!("agent-{}.log", rand::random::<u32>()));
-        let sites = world.path("conf.d");
+        let path = |name: &str| world.path(name).to_str().unwrap().to_owned();
+        // All that it makes is the world's: the places of this machine are one for all agents.
+        let places = [
+            ("--sites", path("conf.d")),
+            ("--listen", path("agent.sock")),
+            ("--tokens", path("tokens.json")),
+            ("--audit", path("audit.jsonl")),
+        ];
         let child = world
-            .command(&[&["agent", "--sites", sites.to_str().unwrap()], arguments].concat())
+            .command(&["agent"])
+            .args(places.iter().flat_map(|(option, path)| [*option, path.as_str()]))
+            .args(arguments)
             .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())

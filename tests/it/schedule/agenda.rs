@@ -248,6 +248,31 @@ fn a_run_that_the_agents_own_end_ended_costs_no_try() {
 }
 
 #[test]
+fn what_nobody_has_begun_is_owed_since_it_was_due() {
+    let hourly = timetable("0 * * * *", "UTC");
+    let mut memory = Memory::default();
+    let at = |time: &str| format!("2026-01-01T{time}Z").parse::<Timestamp>().unwrap();
+    assert_eq!(memory.owed_since(&hourly, at("09:00:00"), false), None, "no agent has looked at it yet");
+    memory.look(&hourly, at("00:30:00"), || unreachable!());
+    assert_eq!(memory.owed_since(&hourly, at("00:59:59"), false), None);
+    assert_eq!(memory.owed_since(&hourly, at("05:00:00"), false), Some(at("01:00:00")), "nobody looks");
+    let daily = timetable("0 3 * * *", "UTC");
+    assert_eq!(memory.owed_since(&daily, at("05:00:00"), false), None, "a new schedule owes nothing");
+
+    memory.look(&hourly, at("01:00:00"), || "a".into());
+    assert_eq!(memory.owed_since(&hourly, at("01:40:00"), false), Some(at("01:00:00")), "it waits");
+    assert_eq!(memory.owed_since(&hourly, at("01:40:00"), true), None, "it is at work");
+    assert_eq!(memory.owed_since(&hourly, at("02:10:00"), true), Some(at("02:00:00")), "no agent is there");
+    memory.pending.as_mut().unwrap().not_before = at("01:50:00");
+    assert_eq!(memory.owed_since(&hourly, at("01:40:00"), false), None, "it may not begin yet");
+    assert_eq!(memory.owed_since(&hourly, at("01:55:00"), false), Some(at("01:50:00")));
+    memory.ended(Fate::Again, 2, at("01:50:00"), || "b".into());
+    assert_eq!(memory.owed_since(&hourly, at("01:52:00"), false), Some(at("01:00:00")), "it failed");
+    memory.ended(Fate::Over, 2, at("01:58:00"), || unreachable!());
+    assert_eq!(memory.owed_since(&hourly, at("01:59:00"), false), None);
+}
+
+#[test]
 fn waiting_grows_to_a_limit() {
     let minutes = |attempt| {
         back_off(attempt, std::time::Duration::from_mins(5), std::time::Duration::from_hours(1)).as_mins()
