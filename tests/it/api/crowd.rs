@@ -96,7 +96,9 @@ fn two_hundred_look_on_and_nobody_misses_the_end() {
     let begun = Instant::now();
     while let Some(deaf) = listeners.iter().position(|listener| !listener.knows_the_end(&run)) {
         assert!(begun.elapsed() < PATIENCE, "listener {deaf} missed the end");
-        listeners.iter_mut().for_each(|listener| listener.listen(1 << 20));
+        for listener in &mut listeners {
+            listener.listen(1 << 20);
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
     let memory = peak_memory(&server);
