@@ -1,5 +1,6 @@
 //! What comes over the desk, and what is laid out on it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -7,6 +8,7 @@ use jiff::Timestamp;
 use super::Agent;
 use super::desk::{Ask, Card};
 use super::order::Work;
+use super::site::Site;
 use super::wish::Wish;
 use crate::error::{Error, Kind, Result};
 use crate::event::Outcome;
@@ -34,20 +36,20 @@ impl Agent<'_> {
         }
     }
 
-    fn begin_wish(&mut self, site: &std::path::Path, wish: Wish) -> Result<String> {
+    fn begin_wish(&mut self, site: &Path, wish: Wish) -> Result<String> {
         if self.stopping.is_some() {
             return Err(
                 Error::new(Kind::Locked, "the agent is on its way out").with_remedy("ask its successor")
             );
         }
         let site = self.sites.iter_mut().find(|known| known.state == site);
-        let order = site.ok_or_else(gone)?.ask(wish, Timestamp::now())?;
+        let order = site.ok_or_else(gone)?.ask(wish)?;
         let run = order.run.clone();
         self.queue.add(order);
         Ok(run)
     }
 
-    fn cancel_run(&mut self, state: &std::path::Path, run: &str) -> Result<()> {
+    fn cancel_run(&mut self, state: &Path, run: &str) -> Result<()> {
         if let Some(order) = self.queue.take(state, run) {
             let site = self.sites.iter_mut().find(|known| known.state == state);
             site.ok_or_else(gone)?.withdraw(&order, Timestamp::now());
@@ -70,7 +72,7 @@ impl Agent<'_> {
     /// How every site stands, for those who look on.
     pub(super) fn lay_out(&self) {
         let now = Timestamp::now();
-        let card = |site: &super::site::Site| -> Card {
+        let card = |site: &Site| -> Card {
             let lanes = [self.rescue.at_work(), self.runs.at_work()];
             let at_work = lanes.into_iter().flatten().find(|order| order.site == site.state);
             site.card(&self.queue.of(&site.state), at_work, now)

@@ -1,7 +1,9 @@
 //! Runs that somebody began by hand are seen too, as long as somebody watches.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::office::Shared;
 use crate::agent::Desk;
@@ -13,8 +15,14 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The newest runs of a site that are looked at.
 const NEWEST: usize = 3;
 
+/// What ended no longer ago may have begun and ended between two looks.
+const JUST_NOW: SignedDuration = SignedDuration::from_secs(3);
+
+/// A run, by where its site is remembered and its name.
+type Run = (PathBuf, String);
+
 pub(super) async fn follow(office: Shared) {
-    let mut known: Vec<(std::path::PathBuf, String)> = Vec::new();
+    let mut known: Vec<Run> = Vec::new();
     loop {
         office.desk.live.watched().await;
         tokio::time::sleep(LOOK).await;
@@ -25,7 +33,7 @@ pub(super) async fn follow(office: Shared) {
 }
 
 /// What is at work and was not begun by the agent; and how that ended which was at work before.
-fn look(desk: &Desk, before: Vec<(std::path::PathBuf, String)>) -> Vec<(std::path::PathBuf, String)> {
+fn look(desk: &Desk, before: Vec<Run>) -> Vec<Run> {
     let mut at_work = Vec::new();
     for (site, run) in before {
         if let Ok(Some(past)) = history::read(&history::directory(&site), &run)
@@ -34,12 +42,17 @@ fn look(desk: &Desk, before: Vec<(std::path::PathBuf, String)>) -> Vec<(std::pat
             desk.live.see(&site, &past);
         }
     }
-    for card in Arc::clone(&desk.sites()).iter() {
+    let now = Timestamp::now();
+    let just_now = |ended: Timestamp| now.duration_since(ended) < JUST_NOW;
+    for card in desk.sites().iter() {
         let directory = history::directory(&card.state);
         for past in history::newest(&directory, NEWEST).unwrap_or_default() {
             let own = card.at_work.as_deref() == Some(past.id.as_str());
-            if past.standing == Standing::Running && !own {
-                desk.live.see(&card.state, &past);
+            if own || !(past.standing == Standing::Running || past.state.finished.is_some_and(just_now)) {
+                continue;
+            }
+            desk.live.see(&card.state, &past);
+            if past.standing == Standing::Running {
                 at_work.push((card.state.clone(), past.id));
             }
         }

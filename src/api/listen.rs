@@ -21,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use super::body::ToItsEnd;
 use super::office::{Settings, Shared};
 use crate::error::{Context, Error, Result};
 use crate::sys::fs::create_private_directory;
@@ -210,7 +211,7 @@ where
 {
     let service = router.map_request(move |mut request: axum::http::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        request.map(axum::body::Body::new)
+        request.map(|body| axum::body::Body::new(ToItsEnd::new(body)))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

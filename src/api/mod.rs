@@ -4,6 +4,7 @@
 //! loop, or is one more process of this program with `--json`. So there is one way to do a thing.
 
 mod audit;
+mod body;
 mod child;
 mod door;
 mod extract;

@@ -7,13 +7,14 @@ use crate::agent::order::{Order, Work};
 use crate::agent::wish::Wish;
 use crate::error::{Error, Kind, Result};
 use crate::history::{self, Past, Standing};
+use crate::schedule::agenda::Fate;
 
 /// More of one site do not wait: who asks this often does not read the answers.
 const MOST: usize = 8;
 
 impl Site {
     /// Takes an order from a person.
-    pub(in crate::agent) fn ask(&mut self, wish: Wish, now: Timestamp) -> Result<Order> {
+    pub(in crate::agent) fn ask(&mut self, wish: Wish) -> Result<Order> {
         if self.memory.asked.len() >= MOST {
             return Err(Error::new(Kind::Locked, format!("{MOST} runs that were asked for wait already"))
                 .with_remedy("wait until they are done, or cancel one"));
@@ -24,7 +25,6 @@ impl Site {
         self.memory.keep(&self.state).inspect_err(|_| drop(self.memory.asked.remove(&run)))?;
         self.at_hand.insert(run.clone());
         self.say(format!("{} is asked for: {run}", wish.word()));
-        let _ = now;
         Ok(Order { site: self.state.clone(), run, work: Work::Asked(wish) })
     }
 
@@ -64,7 +64,7 @@ impl Site {
         self.at_hand.remove(&order.run);
         match &order.work {
             Work::Asked(_) => self.forget_asked(&order.run, now),
-            Work::Task(task) => self.task_ended(&task.clone(), crate::schedule::agenda::Fate::Over, now),
+            Work::Task(task) => self.task_ended(&task.clone(), Fate::Over, now),
             // What stands still must be given back, and requests wait on.
             Work::Recover | Work::Requested => return,
         }

@@ -131,6 +131,21 @@ fn a_run_at_work_is_seen_and_can_be_cancelled() {
 }
 
 #[test]
+fn a_run_that_somebody_begins_by_hand_is_seen_too() {
+    let server = Server::start();
+    let bearer = [("authorization", format!("Bearer {}", server.token))];
+    let stream = server.begin_to_send("GET", "/v1/events", &bearer, "");
+    let mut lines = BufReader::new(stream.into_body().into_reader()).lines().map_while(Result::ok);
+    assert_eq!(lines.next().unwrap(), "event: sites");
+    server.world.run(&["backup", "--run-id", "by-hand"]).expect(0);
+    let mut told = lines.filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+    assert_eq!(
+        told.find(|data| data["id"] == "by-hand" && data["standing"] == "ended").unwrap()["outcome"],
+        "success"
+    );
+}
+
+#[test]
 fn a_listener_whose_token_is_revoked_hears_nothing_more() {
     let server = Server::start();
     let mine = server.token("mine", "read");
