@@ -66,7 +66,7 @@ impl Server {
     pub(crate) fn crash_and_restart(&mut self) {
         let runs =
             std::process::Command::new("pkill").args(["-KILL", "-P", &self.pid().to_string()]).status();
-        drop(runs.unwrap());
+        runs.unwrap();
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.child = begin(&self.world, &self.address);
