@@ -302,24 +302,6 @@ impl super::office::Office {
         Ok(Retention { verdicts: verdicts.map(view).collect(), refused })
     }
 
-    /// Holds a snapshot back from every rule, for so long or for good; the id it has now.
-    pub(super) async fn pin(
-        self: &Shared,
-        card: &Card,
-        snapshot: &str,
-        duration: Option<&str>,
-    ) -> Answer<String> {
-        let duration = duration.map(|text| format!("--for={text}"));
-        let words: Vec<&str> =
-            ["pin"].into_iter().chain(duration.as_deref()).chain(["--", snapshot]).collect();
-        Ok(self.look_up::<PinnedAs>(&card.accepted, &words).await?.snapshot.id)
-    }
-
-    /// Lets the rules decide again; the id it has now.
-    pub(super) async fn unpin(self: &Shared, card: &Card, snapshot: &str) -> Answer<String> {
-        Ok(self.look_up::<PinnedAs>(&card.accepted, &["unpin", "--", snapshot]).await?.snapshot.id)
-    }
-
     pub(super) async fn plan(self: &Shared, card: &Card, wish: &PlanWish) -> Answer<Plan> {
         let mut words = vec!["restore".to_owned(), "--plan".to_owned(), format!("--at={}", wish.at)];
         match wish.only {
@@ -331,17 +313,6 @@ impl super::office::Office {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.look_up::<Planned>(&card.accepted, &words).await?.view()
     }
-}
-
-/// What `pin` and `unpin` print.
-#[derive(Deserialize)]
-struct PinnedAs {
-    snapshot: Id,
-}
-
-#[derive(Deserialize)]
-struct Id {
-    id: String,
 }
 
 /// What `restore --plan` prints.

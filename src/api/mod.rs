@@ -13,6 +13,7 @@ mod listen;
 mod lookups;
 mod office;
 mod page;
+mod pins;
 mod problem;
 mod rest;
 mod router;

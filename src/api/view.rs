@@ -187,6 +187,11 @@ impl RunView {
         }
     }
 
+    /// One whose process has said nothing yet.
+    pub(super) fn starting(site: &str, run: &str) -> Self {
+        Self { id: run.to_owned(), site: site.to_owned(), standing: "running".to_owned(), ..Self::default() }
+    }
+
     pub(super) fn is_over(&self) -> bool {
         matches!(self.standing.as_str(), "ended" | "crashed")
     }
@@ -207,15 +212,16 @@ impl ProgressView {
     #[allow(clippy::cast_precision_loss)] // shown to people
     fn of(step: &StepState, now: Timestamp) -> Option<Self> {
         let unit = step.unit?;
-        let share = step.total.filter(|total| *total > 0).map(|total| step.done as f64 / total as f64);
-        let share = share.map(|share| share.min(1.0));
+        // It was an estimate, and was wrong.
+        let total = step.total.filter(|total| *total >= step.done);
+        let share = total.filter(|total| *total > 0).map(|total| step.done as f64 / total as f64);
         let elapsed = now.duration_since(step.started).max(SignedDuration::ZERO).as_secs_f64();
         // The first moments say nothing of the pace.
         let left =
             share.filter(|share| *share > 0.01 && elapsed > 1.0).map(|share| elapsed * (1.0 - share) / share);
         Some(Self {
             done: step.done,
-            total: step.total,
+            total,
             unit,
             percent: share.map(|share| share * 100.0),
             seconds_left: left,

@@ -1,13 +1,18 @@
 //! What is done by a button: each answer leads to the page where one sees what comes of it.
 
+use std::time::Duration;
+
 use axum::response::Redirect;
 use serde::Deserialize;
 
 use super::visit::Visit;
-use crate::agent::Wish;
+use crate::agent::{Card, Wish};
 use crate::api::extract::{Form, Named};
 use crate::api::problem::Answer;
 use crate::api::rest::comment;
+
+/// For the agent to say that it knows of a run.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 pub(super) struct Backup {
@@ -61,7 +66,6 @@ pub(super) async fn pin(
 ) -> Answer<Redirect> {
     let duration = Some(asked.duration.trim()).filter(|text| !text.is_empty());
     let pinned = visit.office.pin(&visit.card, &snapshot, duration).await?;
-    visit.office.shelf.clear(&visit.card);
     Ok(visit.go(&format!("/snapshots/{pinned}")))
 }
 
@@ -71,14 +75,21 @@ pub(super) async fn unpin(
     Form(Nothing {}): Form<Nothing>,
 ) -> Answer<Redirect> {
     let unpinned = visit.office.unpin(&visit.card, &snapshot).await?;
-    visit.office.shelf.clear(&visit.card);
     Ok(visit.go(&format!("/snapshots/{unpinned}")))
 }
 
 impl Visit {
     /// Has it begun, and leads to where it can be watched.
     pub(super) async fn begin(&self, wish: Wish) -> Answer<Redirect> {
+        let mut sites = self.office.desk.watch_sites();
         let run = self.office.desk.begin(&self.card, wish).await?;
+        let is_known = |card: &Card| {
+            let waits = || card.queue.iter().any(|queued| queued.run == run);
+            card.state == self.card.state && (card.at_work.as_ref() == Some(&run) || waits())
+        };
+        // Else its page would not be there yet. One that is over already is not seen here, and has a page.
+        let seen = sites.wait_for(|cards| cards.iter().any(is_known));
+        drop(tokio::time::timeout(PATIENCE, seen).await);
         Ok(self.go(&format!("/runs/{run}")))
     }
 }

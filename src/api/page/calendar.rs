@@ -143,8 +143,6 @@ fn cell(visit: &Visit, date: Date, at: usize, day: Day, today: bool) -> Markup {
         title { (label) }
         rect x=(x) y=(y) width=(WIDE) height=(HIGH) rx="6" {}
         @if day.incomplete > 0 { rect.hatch x=(x) y=(y) width=(WIDE) height=(HIGH) rx="6" fill="url(#hatch)" {} }
-        text.date x=(x + 6) y=(y + 14) { (number) }
-        (marks(day, x, y))
     };
     html! {
         @if day.snapshots() > 0 {
@@ -153,6 +151,11 @@ fn cell(visit: &Visit, date: Date, at: usize, day: Day, today: bool) -> Markup {
             a class=(class) href=(visit.path("/runs")) aria-label=(label) { (drawn) }
         } @else {
             g class=(class) aria-hidden="true" { (drawn) }
+        }
+        // The link says all of this in words.
+        g.over.none[day == Day::default()].cell aria-hidden="true" pointer-events="none" {
+            text.date x=(x + 6) y=(y + 14) { (number) }
+            (marks(day, x, y))
         }
     }
 }

@@ -77,7 +77,7 @@ impl Chart<'_> {
                     (one(bar, LEFT + step * count(number), step, y(bar.value)))
                 }
                 text.axis x=(LEFT) y=(HEIGHT - 6.0) { (day(first)) }
-                text.axis x=(at(LEFT + step * count(bars.len()))) y=(HEIGHT - 6.0) text-anchor="end" { @if bars.len() > 12 || day(first) != day(last) { (day(last)) } }
+                text.axis x=(at(LEFT + step * count(bars.len()))) y=(HEIGHT - 6.0) text-anchor="end" { @if step * count(bars.len()) > 150.0 { (day(last)) } }
             }
         }
     }

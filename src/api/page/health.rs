@@ -45,6 +45,8 @@ pub(super) struct Facts {
     /// Of the storage, in bytes: free, and in all.
     pub(super) space: Option<(u64, u64)>,
     pub(super) troubles: usize,
+    /// The repository could not be read just now.
+    pub(super) unreadable: bool,
 }
 
 /// The judgement.
@@ -81,6 +83,7 @@ impl Facts {
             days_left: agent::days_left(&card.state, now),
             space: known.space,
             troubles: card.troubles.len(),
+            unreadable: false,
         })
     }
 
@@ -90,6 +93,9 @@ impl Facts {
         parts.push(self.proven(clock));
         parts.push(self.next(clock));
         parts.extend(self.storage());
+        if self.unreadable {
+            parts.push((Mark::Attention, html! { "the repository cannot be read at the moment" }));
+        }
         if self.troubles > 0 {
             let text = many(self.troubles as u64, "complaint");
             parts.push((Mark::Attention, html! { "the agent has " (text) }));
@@ -99,20 +105,20 @@ impl Facts {
             _ if self.last_success.is_none() => "Not protected yet",
             Mark::Good | Mark::Plain => "Protected",
             Mark::Attention => "Protected, but look here",
-            Mark::Bad => "In danger",
+            Mark::Bad => "At risk",
         };
         Health { mark: mark.max(Mark::Good), title, parts }
     }
 
     fn backed_up(&self, clock: &Clock) -> (Mark, Markup) {
-        let Some(last) = self.last_success else { return (Mark::Bad, html! { "never backed up" }) };
+        let Some(last) = self.last_success else { return (Mark::Bad, html! { "Never backed up" }) };
         let old = clock.now.duration_since(last) > SignedDuration::from_hours(24);
         match self.late {
-            0 => (Mark::Good, html! { "backed up " (clock.ago(last)) }),
-            1 => (Mark::Attention, html! { "backed up " (clock.ago(last)) ", and overdue since" }),
+            0 => (Mark::Good, html! { "Backed up " (clock.ago(last)) }),
+            1 => (Mark::Attention, html! { "Backed up " (clock.ago(last)) ", and overdue since" }),
             _ => (
                 if old { Mark::Bad } else { Mark::Attention },
-                html! { "last backed up " (clock.ago(last)) ", long overdue" },
+                html! { "Last backed up " (clock.ago(last)) ", long overdue" },
             ),
         }
     }
@@ -233,15 +239,15 @@ mod tests {
 
     #[test]
     fn the_line_says_it_in_plain_words() {
-        let line = "backed up 3 hours ago; a restore was proven 2 days ago; next backup in 21 hours; \
+        let line = "Backed up 3 hours ago; a restore was proven 2 days ago; next backup in 21 hours; \
                     the storage has room for about 40 days.";
         assert_eq!(said(&good()), (Mark::Good, line.to_owned()));
     }
 
     #[test]
     fn whatever_is_not_well_is_seen() {
-        let bad: [(&str, Facts, Mark); 9] = [
-            ("never backed up", Facts { last_success: None, ..good() }, Mark::Bad),
+        let bad: [(&str, Facts, Mark); 10] = [
+            ("Never backed up", Facts { last_success: None, ..good() }, Mark::Bad),
             ("overdue since", Facts { late: 1, ..good() }, Mark::Attention),
             ("long overdue", Facts { late: 2, last_success: hours(-72), ..good() }, Mark::Bad),
             (
@@ -261,6 +267,7 @@ mod tests {
                 Facts { days_left: None, space: Some((1 << 30, 100 << 30)), ..good() },
                 Mark::Attention,
             ),
+            ("cannot be read", Facts { unreadable: true, ..good() }, Mark::Attention),
             ("1 complaint", Facts { troubles: 1, ..good() }, Mark::Attention),
         ];
         for (text, facts, mark) in bad {

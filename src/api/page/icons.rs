@@ -26,9 +26,7 @@ impl Mark {
     pub(super) fn icon(self) -> Markup {
         let paths = match self {
             Self::Good => html! { circle cx="12" cy="12" r="9.5" {} path d="M7.5 12.3l3.1 3.1 6-6.4" {} },
-            Self::Plain => {
-                html! { circle cx="12" cy="12" r="9.5" stroke-dasharray="3 3" {} path d="M8 12h8" {} }
-            }
+            Self::Plain => html! { circle cx="12" cy="12" r="4" fill="currentColor" {} },
             Self::Attention => html! { path d="M12 3.2 22 20.6H2z" {} path d="M12 9.6v5.2M12 17.6v.2" {} },
             Self::Bad => {
                 html! { path d="M8.1 2.6h7.8l5.5 5.5v7.8l-5.5 5.5H8.1l-5.5-5.5V8.1z" {} path d="M8.6 8.6l6.8 6.8M15.4 8.6l-6.8 6.8" {} }

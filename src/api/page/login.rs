@@ -9,7 +9,7 @@ use axum::{Extension, Form};
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Page, frame, icons};
+use super::{Page, frame};
 use crate::api::extract::{Asked, Form as OurForm};
 use crate::api::guard::cookie;
 use crate::api::listen::{Peer, Way};
@@ -137,7 +137,7 @@ fn content(why: Why, next: &str) -> Markup {
     };
     html! {
         section.login.card {
-            h1 { (icons::brand()) "Sign in" }
+            h1 { "Sign in" }
             @if let Some(said) = said {
                 p.note.bad[why == Why::Wrong] #why role="alert" { (said) }
             }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::charts::{Bar, Chart};
 use super::frame::{self, Tab};
-use super::health::Health;
+use super::health::{Facts, Health};
 use super::icons::Mark;
 use super::refusal::{told, unknown};
 use super::visit::Visit;
@@ -32,12 +32,14 @@ struct Seen {
 pub(super) async fn page(visit: Visit) -> Answer<Page> {
     let (office, card) = (&visit.office, &visit.card);
     let runs = office.runs(card.clone(), RUNS).await?;
-    let health = match visit.config.clone() {
-        Ok(config) => sites::health(card, config, runs.clone(), &visit.clock).await,
-        Err(problem) => Err(problem),
-    };
     let at_work = office.at_work(card.clone()).await?;
     let snapshots = office.recent_snapshots(card).await;
+    let health = match visit.config.clone() {
+        Ok(config) => sites::facts(card, config, runs.clone(), visit.clock.now).await,
+        Err(problem) => Err(problem),
+    };
+    let unreadable = snapshots.is_err();
+    let health = health.map(|facts| Facts { unreadable, ..facts }.judge(&visit.clock));
     let seen = Seen { health, at_work, runs, snapshots };
     let content = html! {
         div.hero {
@@ -147,11 +149,11 @@ fn history(visit: &Visit, seen: &Seen) -> Markup {
                 (charts(visit, &seen.runs))
             }
         }
-        div.columns {
+        div.columns.uneven {
             section.card {
                 h2 { a href=(visit.path("/runs")) { "Latest runs" } }
                 @if seen.runs.is_empty() { p.hint { "Nothing has run yet." } }
-                @else { (work::table(visit, &seen.runs[..seen.runs.len().min(LATEST)])) }
+                @else { (work::table(visit, &seen.runs[..seen.runs.len().min(LATEST)], false)) }
             }
             section.card {
                 h2 { "Next" }

@@ -15,7 +15,7 @@ use super::frame::{self, Tab};
 use super::icons::Mark;
 use super::snapshots::{name, state};
 use super::visit::Visit;
-use super::words::{bytes, many, number, shown, took};
+use super::words::{bytes, many, number, shown, span};
 use crate::agent::{Card, Wish};
 use crate::api::extract::{Form, Named};
 use crate::api::lookups::{DatabasePlan, FilePlan, Plan};
@@ -26,6 +26,9 @@ const KEPT: usize = 32;
 
 /// Changes that are named.
 const NAMED: usize = 200;
+
+/// What happens to files that only the snapshot has, that are others in it, and that it has not.
+const WORDS: [&str; 3] = ["brought back", "changed back", "set aside"];
 
 /// What was planned last: a plan is looked at on a page of its own, as often as one wants.
 #[derive(Default)]
@@ -133,7 +136,12 @@ fn time(plan: &Plan) -> String {
         "a guess: no restore was measured on this machine yet"
     };
     let still = "The site stands still only while the results are exchanged at the end, usually for less than a second or two";
-    format!("About {} ({guess}). {still}.", took(plan.seconds.max(1.0)))
+    format!("About {} ({guess}). {still}.", span(whole(plan.seconds)))
+}
+
+#[allow(clippy::cast_possible_truncation)] // seconds
+fn whole(seconds: f64) -> i64 {
+    seconds.ceil().max(1.0) as i64
 }
 
 fn of_files(files: &FilePlan) -> Markup {
@@ -143,15 +151,15 @@ fn of_files(files: &FilePlan) -> Markup {
     html! {
         section.card {
             h2 { "Files" }
-            (counts(all))
+            (counts(all, WORDS))
             @if files.set_aside > 0 {
-                p { (many(files.set_aside, "file")) " came after the snapshot: they are set aside, not destroyed." }
+                p { "What came after the snapshot, " (many(files.set_aside, "file")) ", is kept beside the site, and not destroyed." }
             }
             @if !all.changes.is_empty() {
                 details open[all.changes.len() <= 20] {
                     summary { "Which ones" }
                     ul.lines {
-                        @for change in all.changes.iter().take(NAMED) { li { (word(&change.kind)) " " span.path { (shown(&change.path)) } } }
+                        @for change in all.changes.iter().take(NAMED) { li { (word(&change.kind, WORDS)) " " span.path { (shown(&change.path)) } } }
                     }
                     @if more > 0 { p.muted { "and " (number(more)) " more" } }
                 }

@@ -85,8 +85,10 @@ impl Asker {
     }
 
     fn refusal(&self, problem: &Problem) -> super::Page {
+        // The site itself may be what there is not.
+        let deep = self.page.matches('/').count() > 2;
         let (back, text) = match site(&self.page) {
-            Some(site) if problem.status() != StatusCode::NOT_FOUND => {
+            Some(site) if deep || problem.status() != StatusCode::NOT_FOUND => {
                 (format!("/sites/{site}"), format!("Back to {site}"))
             }
             _ => ("/".to_owned(), "To all sites".to_owned()),

@@ -52,7 +52,7 @@ fn ended(visit: &Visit, run: &RunView) -> Markup {
     html! {
         section class=(format!("card result {}", mark.class())) {
             p { (work::badge(run)) " " (text) @if let Some(seconds) = work::seconds(run) { " It took " (took(seconds)) "." } }
-            @if let Some(error) = &run.error { p.error { strong { "What went wrong: " } (shown(error)) } }
+            @if let Some(error) = run.error.as_ref().filter(|_| run.outcome.as_deref() != Some("cancelled")) { p.error { strong { "What went wrong: " } (shown(error)) } }
             @if let Some(remedy) = &run.remedy { p.remedy { strong { "What helps: " } (shown(remedy)) } }
             (onward(visit, run))
         }

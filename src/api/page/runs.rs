@@ -30,7 +30,7 @@ pub(super) async fn page(visit: Visit, Asked(newest): Asked<Newest>) -> Answer<P
             }
             (waiting(&visit))
             @if runs.is_empty() { p.hint { "Nothing has run yet." } }
-            @else { div.card.flush { (work::table(&visit, &runs)) } }
+            @else { div.card.flush { (work::table(&visit, &runs, true)) } }
             @if runs.len() == limit && limit < MOST {
                 nav.pages aria-label="Older runs" { a href=(visit.path(&format!("/runs?limit={}", (limit * 4).min(MOST)))) { "Show older ones" } }
             }

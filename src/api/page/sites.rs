@@ -2,17 +2,19 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::health::{Facts, Health};
 use super::icons::Mark;
 use super::visit::{Visitor, clock, encoded};
-use super::words::{Clock, shown};
+use super::words::shown;
 use super::{frame, work};
 use crate::agent::Card;
 use crate::api::office::Shared;
 use crate::api::problem::Answer;
 use crate::api::view::RunView;
+use crate::config::Config;
 use crate::error::Error;
 
 /// Runs of a site among which its last backup is looked for.
@@ -33,6 +35,8 @@ pub(super) async fn page(State(office): State<Shared>, visitor: Visitor) -> Answ
     for card in cards.iter() {
         sites.push(look(&office, card).await?);
     }
+    // Where somebody has to look comes first.
+    sites.sort_by_key(|site| std::cmp::Reverse(site.health.as_ref().map_or(Mark::Bad, |health| health.mark)));
     Ok(frame::plain(Some(&visitor), "All sites", &content(&sites), true).into_response())
 }
 
@@ -42,22 +46,16 @@ async fn look(office: &Shared, card: &Card) -> Answer<Site> {
     let at_work = office.at_work(card.clone()).await?;
     let runs = office.runs(card.clone(), LOOKED_AT).await?;
     let health = match config {
-        Ok(config) => health(card, config, runs, &clock).await.ok(),
+        Ok(config) => facts(card, config, runs, clock.now).await.ok().map(|facts| facts.judge(&clock)),
         Err(_) => None,
     };
     Ok(Site { card: card.clone(), health, at_work })
 }
 
-pub(super) async fn health(
-    card: &Card,
-    config: crate::config::Config,
-    runs: Vec<RunView>,
-    clock: &Clock,
-) -> Answer<Health> {
-    let (card, now) = (card.clone(), clock.now);
+pub(super) async fn facts(card: &Card, config: Config, runs: Vec<RunView>, now: Timestamp) -> Answer<Facts> {
+    let card = card.clone();
     let gathered = tokio::task::spawn_blocking(move || Facts::gather(&card, &config, &runs, now));
-    let facts = gathered.await.map_err(|_| Error::failed("a thread broke off"))??;
-    Ok(facts.judge(clock))
+    Ok(gathered.await.map_err(|_| Error::failed("a thread broke off"))??)
 }
 
 fn content(sites: &[Site]) -> Markup {

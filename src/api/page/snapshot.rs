@@ -1,10 +1,12 @@
 //! One snapshot: what it holds, what is known of it, and what can be done with it.
 
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use super::Page;
 use super::frame::{self, Tab};
 use super::icons;
+use super::refusal::unknown;
 use super::snapshots::{comment, state};
 use super::visit::{Visit, encoded};
 use super::words::{bytes, many, number, short, shown};
@@ -12,22 +14,33 @@ use crate::access::Scope;
 use crate::api::extract::Named;
 use crate::api::lookups::SnapshotView;
 use crate::api::problem::{Answer, Problem};
+use crate::error::Error;
 
-/// Where the dumps of databases lie in each snapshot.
-const DUMPS: &str = "/@lifeboat/db";
+/// What each snapshot says of itself.
+const MANIFEST: &str = "/@lifeboat/manifest.json";
+
+/// Longer is no manifest, in bytes.
+const LONGEST: usize = 4 << 20;
+
+/// A database in a snapshot.
+#[derive(Deserialize)]
+struct Dump {
+    engine: String,
+    /// Its name, or the path of its file.
+    database: String,
+    tables: u64,
+    rows: u64,
+    bytes: u64,
+    #[serde(default)]
+    unsaved: Vec<serde::de::IgnoredAny>,
+}
 
 pub(super) async fn page(visit: Visit, Named((_, id)): Named<(String, String)>) -> Answer<Page> {
     let all = visit.office.recent_snapshots(&visit.card).await?;
     let at = place(&all, &id)?;
     let snapshot = &all[at];
     let before = all.get(at + 1);
-    // One without databases has no such directory.
-    let dumps = visit.office.files(&visit.card, &snapshot.id, DUMPS).await.unwrap_or_default();
-    let databases: Vec<&str> = dumps
-        .iter()
-        .filter(|entry| entry.kind == "dir")
-        .filter_map(|entry| entry.path.rsplit('/').next())
-        .collect();
+    let dumps = dumps(&visit, &snapshot.id).await;
     let path = visit.path(&format!("/snapshots/{}", snapshot.id));
     let content = html! {
         p.trail { a href=(visit.path("/snapshots")) { "Snapshots" } }
@@ -40,7 +53,10 @@ pub(super) async fn page(visit: Visit, Named((_, id)): Named<(String, String)>) 
         }
         div.columns {
             section.card { h2 { "What is in it" } (facts(&visit, snapshot)) }
-            section.card { h2 { "Databases" } (dumped(&visit, snapshot, &databases)) }
+            section.card {
+                h2 { "Databases" }
+                @match &dumps { Ok(dumps) => (dumped(&visit, snapshot, dumps)), Err(problem) => (unknown("What databases it holds is not known.", problem)) }
+            }
         }
         (acts(&visit, snapshot))
     };
@@ -81,23 +97,48 @@ fn facts(visit: &Visit, snapshot: &SnapshotView) -> Markup {
     }
 }
 
-fn dumped(visit: &Visit, snapshot: &SnapshotView, databases: &[&str]) -> Markup {
+async fn dumps(visit: &Visit, snapshot: &str) -> Answer<Vec<Dump>> {
+    #[derive(Deserialize)]
+    struct Manifest {
+        databases: Vec<Dump>,
+    }
+    let body = visit.office.content(&visit.card, snapshot, MANIFEST).await?;
+    let odd = |_| Problem::from(Error::failed("what the snapshot says of itself cannot be read"));
+    let text = axum::body::to_bytes(body, LONGEST).await.map_err(odd)?;
+    let manifest: Manifest = serde_json::from_slice(&text)
+        .map_err(|_| Error::failed("what the snapshot says of itself is no manifest"))?;
+    Ok(manifest.databases)
+}
+
+fn dumped(visit: &Visit, snapshot: &SnapshotView, dumps: &[Dump]) -> Markup {
     html! {
-        @if databases.is_empty() {
+        @if dumps.is_empty() {
             p.hint { "There is no database in it." }
         } @else {
             ul.plain {
-                @for name in databases {
+                @for dump in dumps {
                     li {
-                        (shown(name)) " "
+                        strong.break { (shown(&dump.database)) } " "
+                        span.muted { (engine(&dump.engine)) ", " (many(dump.tables, "table")) @if dump.rows > 0 { ", " (many(dump.rows, "row")) } ", " (bytes(dump.bytes)) }
+                        @if !dump.unsaved.is_empty() { " " span.badge.small.attention { (icons::Mark::Attention.icon()) (many(dump.unsaved.len() as u64, "thing")) " missing" } }
                         @if visit.may(Scope::Restore) {
-                            a.get href=(visit.answer(&format!("/snapshots/{}/sql?database={}", snapshot.id, encoded(name)))) download { (icons::download()) "Download as SQL" }
+                            br;
+                            a.get href=(visit.answer(&format!("/snapshots/{}/sql?database={}", snapshot.id, encoded(&dump.database)))) download { (icons::download()) "Download as SQL" span.unseen { " " (shown(&dump.database)) } }
                         }
                     }
                 }
             }
             @if !visit.may(Scope::Restore) { (frame::only_looks(visit, Scope::Restore)) }
         }
+    }
+}
+
+fn engine(name: &str) -> String {
+    match name {
+        "mysql" => "MySQL or MariaDB".to_owned(),
+        "postgresql" => "PostgreSQL".to_owned(),
+        "sqlite" => "SQLite".to_owned(),
+        other => shown(other),
     }
 }
 

@@ -59,7 +59,7 @@ fn list(visit: &Visit, all: &[&SnapshotView], filter: &Filter) -> Markup {
                     thead {
                         tr {
                             @if comparable { th.pick { "A" } th.pick { "B" } }
-                            th { "Time" } th { "State" } th.num.wide { "Files" } th.num { "Size" } th.num { "Added" } th { "Comment" } th { span.unseen { "Actions" } }
+                            th { "Time" } th { "State" } th.num.wide { "Files" } th.num.wide { "Size" } th.num.wide { "Added" } th.wide { "Comment" } th { span.unseen { "Actions" } }
                         }
                     }
                     tbody {
@@ -86,9 +86,9 @@ fn row(visit: &Visit, snapshot: &SnapshotView, comparable: bool, at: usize) -> M
             th scope="row" { a href=(path) { (visit.clock.at(snapshot.time)) } " " span.muted.wide { (visit.clock.ago(snapshot.time)) } }
             td { (state(snapshot, &visit.clock)) }
             td.num.wide { @if let Some(stats) = snapshot.stats { (number(stats.files)) } }
-            td.num { @if let Some(stats) = snapshot.stats { (bytes(stats.bytes)) } }
-            td.num { @if let Some(stats) = snapshot.stats { (bytes(stats.bytes_stored)) } }
-            td.comment { (comment(snapshot)) }
+            td.num.wide { @if let Some(stats) = snapshot.stats { (bytes(stats.bytes)) } }
+            td.num.wide { @if let Some(stats) = snapshot.stats { (bytes(stats.bytes_stored)) } }
+            td.comment.wide { (comment(snapshot)) }
             td.acts {
                 a href=(format!("{path}/browse")) { "Browse" span.unseen { " the snapshot of " (time) } }
                 @if visit.may(Scope::Restore) {

@@ -19,13 +19,15 @@ pub(super) fn span(seconds: i64) -> String {
     ];
     let seconds = seconds.max(0);
     for (length, name) in UNITS {
-        // "36 hours" says more than "1 day", and "20 days" more than "2 weeks".
+        // "30 hours" says more than "1 day", and "20 days" more than "2 weeks".
         let least = match name {
-            "year" | "month" => 3,
-            "week" => 6,
-            _ => 2,
+            "year" | "month" => 3 * length,
+            "week" => 6 * length,
+            "day" => length * 3 / 2,
+            "hour" => 2 * length,
+            _ => length,
         };
-        if seconds >= length * least || (name == "minute" && seconds >= length) {
+        if seconds >= least {
             let number = (seconds + length / 2) / length;
             return many(number.unsigned_abs(), name);
         }
@@ -128,7 +130,9 @@ impl Clock {
 
     /// `2026-11-26 03:00` on the clocks of the site.
     pub(super) fn at(&self, moment: Timestamp) -> Markup {
-        html! { time datetime=(moment) title=(local_time(moment, &self.zone)) { (self.minute(moment)) } }
+        let text = self.minute(moment);
+        let (day, time) = text.split_once(' ').unwrap_or((&text, ""));
+        html! { time datetime=(moment) title=(local_time(moment, &self.zone)) { span.date { (day) } " " (time) } }
     }
 
     /// Both.
@@ -162,7 +166,8 @@ mod tests {
             (60, "1 minute"),
             (7100, "118 minutes"),
             (7200, "2 hours"),
-            (36 * 3600, "36 hours"),
+            (35 * 3600, "35 hours"),
+            (40 * 3600, "2 days"),
             (2 * day, "2 days"),
             (20 * day, "20 days"),
             (50 * day, "7 weeks"),

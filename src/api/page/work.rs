@@ -173,8 +173,8 @@ fn cancel(visit: &Visit, run: &RunView) -> Markup {
     }
 }
 
-/// Runs as rows, the newest first.
-pub(super) fn table(visit: &Visit, runs: &[RunView]) -> Markup {
+/// Runs as rows, the newest first; `ago` tells as well how long that is.
+pub(super) fn table(visit: &Visit, runs: &[RunView], ago: bool) -> Markup {
     html! {
         div.scroll {
             table.runs {
@@ -187,7 +187,7 @@ pub(super) fn table(visit: &Visit, runs: &[RunView]) -> Markup {
                                 " " span.muted.cause { (cause(run)) }
                             }
                             td { (badge(run)) }
-                            td { @if let Some(at) = run.started { (visit.clock.at(at)) " " span.muted.wide { (visit.clock.ago(at)) } } }
+                            td { @if let Some(at) = run.started { (visit.clock.at(at)) @if ago { " " span.muted.wide { (visit.clock.ago(at)) } } } }
                             td.num { @if let Some(seconds) = seconds(run) { (took(seconds)) } }
                             td.num { @if let Some(saved) = run.saved { (bytes(saved.bytes_stored)) } }
                         }

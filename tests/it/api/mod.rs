@@ -2,6 +2,7 @@
 
 mod contract;
 mod crowd;
+mod page;
 mod routes;
 mod safety;
 mod specs;

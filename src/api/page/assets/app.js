@@ -98,7 +98,7 @@
   }
 
   // "3 hours ago" goes on being right.
-  const units = [[31557600, "year", 3], [2629800, "month", 3], [604800, "week", 6], [86400, "day", 2], [3600, "hour", 2], [60, "minute", 1]];
+  const units = [[31557600, "year", 3], [2629800, "month", 3], [604800, "week", 6], [86400, "day", 1.5], [3600, "hour", 2], [60, "minute", 1]];
   const span = (seconds) => {
     for (const [length, name, least] of units) {
       if (seconds >= length * least) {
