@@ -16,6 +16,8 @@ use super::revise::revise;
 use super::secret::Way;
 use super::yaml;
 
+const MOST: usize = 100;
+
 const BY_HAND: &str = "leave it out here, and change it in the file on the machine";
 
 /// The text of the configuration that `new` describes, in place of `old`; left out: of another site. `***` where the present one
@@ -53,16 +55,20 @@ struct Edit<'a> {
     /// Where the new document has what the old one has, of that which must not be changed.
     kept: BTreeSet<Spot>,
     problems: Vec<Problem>,
+    /// Problems beyond those that anybody reads: a hostile document has as many as it likes.
+    more: usize,
 }
 
 impl<'a> Edit<'a> {
     const fn of(old: Option<&'a Present<'a>>) -> Self {
-        Self { old, kept: BTreeSet::new(), problems: Vec::new() }
+        Self { old, kept: BTreeSet::new(), problems: Vec::new(), more: 0 }
     }
 
     fn complain(&mut self, spot: &[Step], text: &str, remedy: &str) {
         let (path, text, remedy) = (named(spot), text.to_owned(), remedy.to_owned());
-        if !self.problems.iter().any(|known| known.path == path) {
+        if self.problems.len() >= MOST {
+            self.more += 1;
+        } else if !self.problems.iter().any(|known| known.path == path) {
             self.problems.push(Problem { line: None, path, text, remedy });
         }
     }
@@ -129,7 +135,7 @@ impl<'a> Edit<'a> {
         if !self.problems.is_empty() {
             let more = read.err().map_or(0, |found| found.more);
             let mut problems = Problems::of_document(file, self.problems);
-            problems.more += more;
+            problems.more += more + self.more;
             return Err(problems);
         }
         Ok(text)
@@ -237,6 +243,9 @@ impl<'a> Edit<'a> {
     }
 
     fn look_at_hooks(&mut self, wanted: &Value) {
+        if !wanted.is_object() {
+            return;
+        }
         let none = Map::new();
         let hooks = |document: &Value| document.get("hooks").and_then(Value::as_object).cloned();
         let old = self.old.and_then(|old| hooks(&old.document.value)).unwrap_or_default();

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::frame::{self, Tab};
 use super::visit::Visit;
 use super::{Page, work};
+use crate::access::Scope;
 use crate::api::extract::Asked;
 use crate::api::problem::Answer;
 
@@ -23,8 +24,14 @@ pub(super) async fn page(visit: Visit, Asked(newest): Asked<Newest>) -> Answer<P
     let runs = visit.office.runs(visit.card.clone(), limit).await?;
     let at_work = visit.office.at_work(visit.card.clone()).await?;
     let content = html! {
+        h1 { "Runs" }
+        @if visit.may(Scope::Backup) {
+            form.bar method="post" action=(visit.path("/check")) {
+                (visit.csrf())
+                button type="submit" { "Check the repository for damage" }
+            }
+        }
         div data-part="runs" {
-            h1 { "Runs" }
             @if let Some(run) = &at_work {
                 (work::at_work(&visit, run, &html! { h2 { a href=(visit.path(&format!("/runs/{}", run.id))) { (work::kind(run)) } } }))
             }

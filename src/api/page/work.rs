@@ -126,11 +126,11 @@ pub(super) fn sign(run: &RunView) -> String {
 }
 
 fn bar(progress: Option<&ProgressView>) -> Markup {
-    match progress.and_then(|progress| progress.percent) {
-        Some(percent) => html! {
-            progress max="100" value=(format!("{percent:.1}")) aria-label="Progress of this step" { (format!("{percent:.0} %")) }
-        },
-        None => html! { progress max="100" aria-label="Progress of this step" {} },
+    let percent = progress.and_then(|progress| progress.percent);
+    html! {
+        progress max="100" value=[percent.map(|percent| format!("{percent:.1}"))] aria-label="Progress of this step" {
+            @if let Some(percent) = percent { (format!("{percent:.0} %")) }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// An agent that listens, and tokens for it; it is killed when the test is over.
 struct Agent {
     child: Child,
+    log: PathBuf,
     address: String,
     browser: ureq::Agent,
     admin: String,
@@ -50,17 +52,25 @@ impl Agent {
             .spawn()
             .unwrap();
         let config = ureq::Agent::config_builder().max_redirects(0).http_status_as_error(false).proxy(None);
-        let agent = Self { child, address, browser: config.build().into(), admin, read };
+        // A refusal may come before the body was read, and ends the connection.
+        let config = config.max_idle_connections(0);
+        let agent = Self { child, log, address, browser: config.build().into(), admin, read };
         wait_until(&|| {
-            let said = std::fs::read_to_string(&log).unwrap();
+            let said = std::fs::read_to_string(&agent.log).unwrap();
             said.contains("answers at") && said.contains("ready: ")
+        });
+        let bearer = format!("Bearer {}", agent.read);
+        wait_until(&|| {
+            agent.send("GET", "/v1/sites", &[("authorization", &bearer)], "").body.contains("demo")
         });
         agent
     }
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
-        request = request.header("accept", "text/html,application/xhtml+xml");
+        if !headers.iter().any(|(name, _)| *name == "accept") {
+            request = request.header("accept", "text/html,application/xhtml+xml");
+        }
         if method == "POST" {
             request = request.header("content-type", "application/x-www-form-urlencoded");
         }
@@ -86,6 +96,8 @@ impl Drop for Agent {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        assert!(std::thread::panicking() || !said.contains("panicked"), "{said}");
     }
 }
 
@@ -330,7 +342,7 @@ fn every_page_is_there_and_keeps_to_its_policy() {
     visitor.watch(drill.header("location"));
     let mut known = BTreeSet::from(["/sites/demo".to_owned()]);
     let mut next = VecDeque::from(["/sites/demo".to_owned()]);
-    let mut names = 0;
+    let (mut names, mut files) = (0, BTreeSet::new());
     while let Some(path) = next.pop_front() {
         let page = visitor.get(&path);
         assert_eq!(page.status, 200, "{path}: {}", page.body);
@@ -343,8 +355,22 @@ fn every_page_is_there_and_keeps_to_its_policy() {
             let link = link.split('"').next().unwrap().replace("&amp;", "&");
             if link.starts_with("/sites/") && known.len() < 120 && known.insert(link.clone()) {
                 next.push_back(link);
+            } else if link.contains("/content?path=") {
+                files.insert(link);
             }
         }
+    }
+    let read: BTreeSet<String> = files
+        .iter()
+        .map(|link| {
+            let file = visitor.get(link);
+            assert_eq!(file.status, 200, "{link}: {}", file.body);
+            assert!(file.header("content-disposition").starts_with("attachment; "), "{link}");
+            file.body
+        })
+        .collect();
+    for content in ["one", "another one", "new", "x"] {
+        assert!(read.contains(content), "{content:?} was not to be had by {files:?}");
     }
     assert!(known.len() > 12, "{known:?}");
     assert!(names > 0, "the file with the hostile name was not met");
