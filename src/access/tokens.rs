@@ -37,7 +37,7 @@ pub struct Known {
     pub created: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
-    /// SHA-256 of the secret part, hexadecimal.
+    /// SHA-256 of the secret part, in base64.
     hash: String,
 }
 
@@ -150,7 +150,7 @@ impl Made {
         rand::rng().fill_bytes(&mut random);
         let (secret, id) = random.split_at(SECRET);
         // No `_` in it: that parts id and secret.
-        let id = id.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let id = format!("{:012x}", id.iter().fold(0_u64, |id, byte| id << 8 | u64::from(*byte)));
         let secret = Secret::new(URL_SAFE_NO_PAD.encode(secret));
         let text = Secret::new(format!("{PREFIX}{id}_{}", secret.reveal()));
         let hash = hash(secret.reveal());
@@ -190,7 +190,7 @@ fn parts(text: &str) -> Option<(&str, &str)> {
 }
 
 fn hash(secret: &str) -> String {
-    Sha256::digest(secret.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
 }
 
 /// No secret has it, because none is this short.

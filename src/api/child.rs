@@ -39,15 +39,15 @@ impl Office {
         let started = Again::start(&line, LONGEST_ANSWER, |_| ())?;
         let ender = Ender::of(&started)?;
         let at_work = Arc::clone(&ender.0);
-        let ended = tokio::task::spawn_blocking(move || {
+        let work = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             started.wait()?;
             // From here on its number may be another's.
             *at_work.lock().unwrap_or_else(PoisonError::into_inner) = None;
             started.take()
         });
-        let ended = tokio::time::timeout(PATIENCE, ended).await.map_err(|_| Problem::overdue())?;
-        let (_, output) = ended.map_err(|_| Error::failed("a thread broke off"))??;
+        let done = tokio::time::timeout(PATIENCE, work).await.map_err(|_| Problem::overdue())?;
+        let (_, output) = done.map_err(|_| Error::failed("a thread broke off"))??;
         answer(&output)
     }
 
@@ -137,14 +137,12 @@ fn stream(
         let _permit = permit;
         let mut begun = Some(first);
         if let Err(problem) = copy(&line, &pieces, &mut begun) {
-            match begun {
-                // Nobody waits any more if it cannot be sent.
-                Some(first) => drop(first.send(Err(problem))),
-                // The answer is under way: that it breaks off is all that can still be said.
-                None => {
-                    let text = std::io::Error::other(problem.detail().to_owned());
-                    drop(pieces.blocking_send(Err(text)));
-                }
+            // Nobody waits any more if it cannot be sent. Once the answer is under way, that it breaks off is all that can be said.
+            if let Some(first) = begun {
+                drop(first.send(Err(problem)));
+            } else {
+                let text = std::io::Error::other(problem.detail().to_owned());
+                drop(pieces.blocking_send(Err(text)));
             }
         }
     };

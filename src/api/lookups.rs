@@ -98,7 +98,7 @@ pub(super) struct Change {
 }
 
 #[derive(Deserialize)]
-struct Changes {
+struct Compared {
     changes: Vec<Change>,
     unchanged: u64,
     bytes: u64,
@@ -212,8 +212,8 @@ pub(super) struct TablePlan {
     pub(super) rows: Option<u64>,
 }
 
-impl From<Changes> for Differences {
-    fn from(mut all: Changes) -> Self {
+impl From<Compared> for Differences {
+    fn from(mut all: Compared) -> Self {
         let count = |kind: &str| all.changes.iter().filter(|change| change.kind == kind).count() as u64;
         let (added, removed, changed, metadata) =
             (count("added"), count("removed"), count("changed"), count("metadata"));
@@ -271,7 +271,7 @@ impl super::office::Office {
     }
 
     pub(super) async fn differences(self: &Shared, card: &Card, old: &str, new: &str) -> Answer<Differences> {
-        Ok(self.look_up::<Changes>(&card.accepted, &["diff", "--", old, new]).await?.into())
+        Ok(self.look_up::<Compared>(&card.accepted, &["diff", "--", old, new]).await?.into())
     }
 
     pub(super) async fn find(self: &Shared, card: &Card, pattern: &str, limit: u32) -> Answer<Found> {
@@ -330,7 +330,7 @@ struct Restored {
 struct Preview {
     snapshot: SnapshotView,
     plan: Option<String>,
-    files: Option<Changes>,
+    files: Option<Compared>,
     aside: Counted,
     databases: Vec<DatabasePlan>,
     bytes: u64,

@@ -54,7 +54,7 @@ pub fn start(
     thread::Builder::new().name("api".to_owned()).spawn(work).context("start the thread of the API").map(drop)
 }
 
-/// The OpenAPI document of all routes.
+/// The `OpenAPI` document of all routes.
 pub fn document() -> serde_json::Value {
     serde_json::to_value(rest::document()).unwrap_or_default()
 }

@@ -95,11 +95,11 @@ impl Office {
                 .with_remedy("choose one from the list of sites")
         })
     }
+}
 
-    /// The configuration as it was accepted.
-    pub(super) fn config(&self, card: &Card) -> Answer<Config> {
-        Ok(config::load(&card.accepted).map_err(crate::error::Error::from)?)
-    }
+/// The configuration of a site as it was accepted.
+pub(super) fn config_of(card: &Card) -> Answer<Config> {
+    Ok(config::load(&card.accepted).map_err(crate::error::Error::from)?)
 }
 
 /// The token of this process lies beside its socket, where only its user can read it: for the command line on this machine.

@@ -9,8 +9,14 @@ use utoipa::ToSchema;
 use crate::error::{Error, Kind};
 
 /// What went wrong, of which kind, and what to do about it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub(super) struct Problem(Box<Told>);
+
+/// The document.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(super) struct Problem {
+#[schema(as = Problem)]
+pub(super) struct Told {
     /// A name for the kind of problem, such as `tag:lifeboat,2026:locked`.
     #[serde(rename = "type")]
     kind: String,
@@ -46,7 +52,7 @@ pub(super) type Answer<T> = Result<T, Problem>;
 
 impl Problem {
     fn new(status: StatusCode, kind: &str, title: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Told {
             kind: format!("tag:lifeboat,2026:{kind}"),
             title: title.to_owned(),
             status: status.as_u16(),
@@ -55,7 +61,7 @@ impl Problem {
             problems: Vec::new(),
             retry_after: None,
             allow: None,
-        }
+        }))
     }
 
     pub(super) fn unauthorized() -> Self {
@@ -73,13 +79,14 @@ impl Problem {
 
     pub(super) fn wrong_method(allowed: &str) -> Self {
         let detail = format!("here one can {allowed}");
-        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Not with this method", detail);
-        Self { allow: Some(allowed.to_owned()), ..problem }
+        let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "Not with this method", detail);
+        problem.0.allow = Some(allowed.to_owned());
+        problem
     }
 
     pub(super) fn too_many(detail: impl Into<String>, seconds: u64) -> Self {
-        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too much at once", detail);
-        Self { retry_after: Some(seconds.max(1)), ..problem }
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many", "Too much at once", detail)
+            .with_retry_after(seconds.max(1))
     }
 
     pub(super) fn bad_request(status: StatusCode, detail: impl Into<String>) -> Self {
@@ -98,19 +105,20 @@ impl Problem {
 
     pub(super) fn of_document(mistakes: Vec<Mistake>) -> Self {
         let detail = "the configuration is not accepted, and nothing is changed";
-        let problem =
+        let mut problem =
             Self::new(StatusCode::UNPROCESSABLE_ENTITY, "configuration", "Not a configuration", detail);
-        Self { problems: mistakes, ..problem }
+        problem.0.problems = mistakes;
+        problem
     }
 
     fn with_retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(seconds);
+        self.0.retry_after = Some(seconds);
         self
     }
 
     #[must_use]
     pub(super) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
-        self.remedy = Some(remedy.into());
+        self.0.remedy = Some(remedy.into());
         self
     }
 
@@ -126,27 +134,29 @@ impl Problem {
             "cancelled" => (StatusCode::SERVICE_UNAVAILABLE, "Cancelled"),
             _ => (StatusCode::BAD_GATEWAY, "It did not work"),
         };
-        Self { remedy, ..Self::new(status, kind, title, message) }
+        let mut problem = Self::new(status, kind, title, message);
+        problem.0.remedy = remedy;
+        problem
     }
 
     pub(super) fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     pub(super) fn title(&self) -> &str {
-        &self.title
+        &self.0.title
     }
 
     pub(super) fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     pub(super) fn remedy(&self) -> Option<&str> {
-        self.remedy.as_deref()
+        self.0.remedy.as_deref()
     }
 
     pub(super) fn mistakes(&self) -> &[Mistake] {
-        &self.problems
+        &self.0.problems
     }
 }
 
@@ -176,10 +186,10 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"lifeboat\""));
         }
-        if let Some(allow) = self.allow.as_ref().and_then(|allow| HeaderValue::try_from(allow).ok()) {
+        if let Some(allow) = self.0.allow.as_ref().and_then(|allow| HeaderValue::try_from(allow).ok()) {
             headers.insert(header::ALLOW, allow);
         }
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         // For whoever would rather show it as a page.

@@ -81,13 +81,13 @@ impl super::office::Office {
         stamp: Option<Timestamp>,
     ) -> watch::Receiver<Option<Answer<Snapshots>>> {
         let known = self.desk.sites();
-        let mut all = self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|site, _| known.iter().any(|card| card.state == *site));
-        if let Some(kept) = all.get(&card.state).filter(|kept| kept.serves(stamp)) {
+        let mut kept_lists = self.shelf.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept_lists.retain(|site, _| known.iter().any(|card| card.state == *site));
+        if let Some(kept) = kept_lists.get(&card.state).filter(|kept| kept.serves(stamp)) {
             return kept.read.clone();
         }
         let (sender, read) = watch::channel(None);
-        all.insert(card.state.clone(), Kept { begun: Instant::now(), stamp, read: read.clone() });
+        kept_lists.insert(card.state.clone(), Kept { begun: Instant::now(), stamp, read: read.clone() });
         let (office, card) = (Arc::clone(self), card.clone());
         tokio::spawn(async move {
             let found = office.snapshots(&card).await;

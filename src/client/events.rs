@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn an_event_without_an_end_is_refused() {
         let (mut parser, mut ready) = (Parser::default(), VecDeque::new());
-        let mut more = || parser.take(&[b'x'; 1 << 20], &mut ready);
+        let mut more = || parser.take(&vec![b'x'; 1 << 20], &mut ready);
         assert!((0..7).all(|_| more().is_ok()) && (0..2).any(|_| more().is_err()));
     }
 }

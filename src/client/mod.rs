@@ -16,6 +16,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -150,7 +151,8 @@ impl Client {
         let mut bearer =
             HeaderValue::from_str(&format!("Bearer {}", token.reveal())).context("use the token")?;
         bearer.set_sensitive(true);
-        let path: String = path.iter().map(|part| format!("/{}", encoded(part))).collect();
+        let path: Vec<_> = path.iter().map(|part| encoded(part)).collect();
+        let path = format!("/{}", path.join("/"));
         let body = wish.map(serde_json::to_vec).transpose().context("write the request")?.unwrap_or_default();
         let mut request = Request::builder()
             .method(method)
@@ -196,17 +198,12 @@ impl Client {
     }
 }
 
+/// What stands in a path as it is.
+const IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// A part of a path, or a value behind the `?`.
 fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    utf8_percent_encode(text, IN_PATHS).to_string()
 }
 
 #[cfg(test)]

@@ -164,7 +164,8 @@ impl Progress {
     pub fn rate(&self) -> Option<u64> {
         let left = self.total?.checked_sub(self.done)?;
         let seconds = self.seconds_left.filter(|seconds| *seconds > 0.0)?;
-        Some((left as f64 / seconds) as u64)
+        // At the end nothing is left to go by.
+        Some((left as f64 / seconds) as u64).filter(|rate| *rate > 0)
     }
 }
 

@@ -205,16 +205,16 @@ mod tests {
         Clock { zone: TimeZone::UTC, now: Timestamp::from_second(1_800_000_000).unwrap() }
     }
 
-    fn hours(hours: i64) -> Timestamp {
-        clock().now + SignedDuration::from_hours(hours)
+    fn hours(hours: i64) -> Option<Timestamp> {
+        clock().now.checked_add(SignedDuration::from_hours(hours)).ok()
     }
 
     fn good() -> Facts {
         Facts {
-            last_success: Some(hours(-3)),
-            last_proven: Some(hours(-48)),
+            last_success: hours(-3),
+            last_proven: hours(-48),
             scheduled: true,
-            next_backup: Some(hours(21)),
+            next_backup: hours(21),
             days_left: Some(40.2),
             space: Some((50 << 30, 100 << 30)),
             ..Facts::default()
@@ -249,7 +249,7 @@ mod tests {
         let bad: [(&str, Facts, Mark); 10] = [
             ("Never backed up", Facts { last_success: None, ..good() }, Mark::Bad),
             ("overdue since", Facts { late: 1, ..good() }, Mark::Attention),
-            ("long overdue", Facts { late: 2, last_success: Some(hours(-72)), ..good() }, Mark::Bad),
+            ("long overdue", Facts { late: 2, last_success: hours(-72), ..good() }, Mark::Bad),
             (
                 "the last try failed",
                 Facts { failed: Some(("crashed".to_owned(), clock().now)), ..good() },

@@ -11,7 +11,7 @@ use super::visit::{Visitor, clock, encoded};
 use super::words::shown;
 use super::{frame, work};
 use crate::agent::Card;
-use crate::api::office::Shared;
+use crate::api::office::{Shared, config_of};
 use crate::api::problem::Answer;
 use crate::api::view::RunView;
 use crate::config::Config;
@@ -41,7 +41,7 @@ pub(super) async fn page(State(office): State<Shared>, visitor: Visitor) -> Answ
 }
 
 async fn look(office: &Shared, card: &Card) -> Answer<Site> {
-    let config = office.config(card);
+    let config = config_of(card);
     let clock = clock(&config);
     let at_work = office.at_work(card.clone()).await?;
     let runs = office.runs(card.clone(), LOOKED_AT).await?;

@@ -13,7 +13,7 @@ use super::words::Clock;
 use crate::access::Scope;
 use crate::agent::Card;
 use crate::api::guard::Caller;
-use crate::api::office::Shared;
+use crate::api::office::{Shared, config_of};
 use crate::api::problem::{Answer, Problem};
 use crate::config::Config;
 
@@ -62,7 +62,7 @@ impl FromRequestParts<Shared> for Visit {
         let site =
             names.iter().find_map(|(name, value)| (name == "site").then_some(value)).unwrap_or_default();
         let card = office.card(site)?;
-        let config = office.config(&card);
+        let config = config_of(&card);
         let clock = clock(&config);
         Ok(Self { office: office.clone(), visitor, card, config, clock })
     }

@@ -126,11 +126,12 @@ pub(super) fn sign(run: &RunView) -> String {
 }
 
 fn bar(progress: Option<&ProgressView>) -> Markup {
-    let percent = progress.and_then(|progress| progress.percent);
-    html! {
-        progress max="100" value=[percent.map(|percent| format!("{percent:.1}"))] aria-label="Progress of this step" {
-            @if let Some(percent) = percent { (format!("{percent:.0} %")) }
+    if let Some(percent) = progress.and_then(|progress| progress.percent) {
+        html! {
+            progress max="100" value=(format!("{percent:.1}")) aria-label="Progress of this step" { (format!("{percent:.0} %")) }
         }
+    } else {
+        html! { progress max="100" aria-label="Progress of this step" {} }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -18,6 +19,7 @@ use utoipa_axum::routes;
 
 use crate::agent::Card;
 use crate::api::extract::Asked;
+use crate::api::guard::Caller;
 use crate::api::office::Shared;
 use crate::api::problem::Answer;
 use crate::api::view::{RunView, SiteView};
@@ -42,7 +44,11 @@ struct Of {
 /// The first event is `sites`, the next are the runs at work and those that ended lately; then comes what changes.
 #[utoipa::path(get, path = "/v1/events", tag = "agent", security(("token" = ["read"])), params(Of),
     responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream")))]
-async fn events(State(office): State<Shared>, Asked(of): Asked<Of>) -> Answer<impl IntoResponse> {
+async fn events(
+    State(office): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Asked(of): Asked<Of>,
+) -> Answer<impl IntoResponse> {
     if let Some(site) = &of.site {
         office.card(site)?;
     }
@@ -50,6 +56,7 @@ async fn events(State(office): State<Shared>, Asked(of): Asked<Of>) -> Answer<im
         runs: office.desk.live.watch(),
         sites: office.desk.watch_sites(),
         office,
+        token: caller.token.id,
         only: of.site,
         version: 0,
         ready: Vec::new(),
@@ -67,6 +74,8 @@ struct Watching {
     office: Shared,
     runs: tokio::sync::watch::Receiver<u64>,
     sites: tokio::sync::watch::Receiver<Arc<[Card]>>,
+    /// By which it was let in.
+    token: String,
     only: Option<String>,
     /// What it was told up to.
     version: u64,
@@ -92,6 +101,8 @@ impl Watching {
                 changed = self.sites.changed() => { changed.ok()?; true }
                 changed = self.runs.changed() => { changed.ok()?; false }
             };
+            // One that was revoked hears nothing more.
+            self.office.door.valid(&self.token)?;
             if sites {
                 self.take_sites();
             } else {

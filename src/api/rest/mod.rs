@@ -24,14 +24,14 @@ use utoipa_axum::routes;
 
 use super::guard::{Rule, Rules};
 use super::office::Shared;
-use super::problem::Problem;
+use super::problem::Told;
 use super::router::Routes;
 use crate::access::Scope;
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Lifeboat", description = "Ask and steer the backup agent of web sites."),
-    components(schemas(Problem))
+    components(schemas(Told))
 )]
 struct Head;
 

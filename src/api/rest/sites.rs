@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::agent::spool;
 use crate::api::extract::{Asked, Json, Named};
-use crate::api::office::Shared;
+use crate::api::office::{Shared, config_of};
 use crate::api::problem::{Answer, Problem};
 use crate::api::view::SiteView;
 use crate::error::Error;
@@ -90,7 +90,7 @@ async fn requests(
     Named(site): Named<String>,
 ) -> Answer<axum::Json<Vec<RequestView>>> {
     let card = office.card(&site)?;
-    let also = office.config(&card)?.schedule.on_request.spool;
+    let also = config_of(&card)?.schedule.on_request.spool;
     let found = tokio::task::spawn_blocking(move || spool::list(&card.state, also.as_deref()));
     let found = found.await.map_err(|_| Error::failed("a thread broke off"))??;
     let view = |request: spool::Request| RequestView {

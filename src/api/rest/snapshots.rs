@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -102,14 +103,7 @@ pub(in crate::api) fn download(name: &str, body: axum::body::Body) -> Response {
         .chars()
         .map(|letter| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '_' })
         .collect();
-    let mut quoted = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
-            quoted.push(char::from(byte));
-        } else {
-            quoted.push_str(&format!("%{byte:02X}"));
-        }
-    }
+    let quoted = utf8_percent_encode(name, NON_ALPHANUMERIC);
     let said = format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{quoted}");
     let mut response = body.into_response();
     let headers = response.headers_mut();

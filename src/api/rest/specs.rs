@@ -2,7 +2,7 @@
 //!
 //! Whoever may change them may not bring in programs: hooks and commands stay as the files on the machine have them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -140,7 +140,7 @@ async fn accepted(office: &Shared, file: &Path) -> Answer<()> {
     }
 }
 
-fn read(file: &PathBuf) -> Answer<zeroize::Zeroizing<Vec<u8>>> {
+fn read(file: &Path) -> Answer<zeroize::Zeroizing<Vec<u8>>> {
     Ok(config::load_with_text(file).map_err(Error::from)?.1)
 }
 

@@ -149,14 +149,14 @@ pub(in crate::cli) enum Notify {
 }
 
 fn listen(text: &str) -> Result<Listen, String> {
-    text.parse().map_err(said)
+    text.parse().map_err(|error| said(&error))
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
-    text.parse().map_err(said)
+    text.parse().map_err(|error| said(&error))
 }
 
-pub(super) fn said(error: Error) -> String {
+pub(super) fn said(error: &Error) -> String {
     let remedy = error.remedy().map(|remedy| format!(": {remedy}")).unwrap_or_default();
     format!("{error}{remedy}")
 }

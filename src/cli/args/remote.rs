@@ -14,7 +14,7 @@ pub(in crate::cli) struct Ask {
     /// Where the agent answers: its socket, http://127.0.0.1:PORT or https://HOST:PORT; by default the socket of this machine's
     #[arg(long, value_name = "SOCKET|URL", value_parser = place)]
     pub(in crate::cli) agent: Option<Place>,
-    /// File with the token to ask with, also in LIFEBOAT_TOKEN_FILE; by default the one that the agent leaves beside its socket
+    /// File with the token to ask with, also in `LIFEBOAT_TOKEN_FILE`; by default the one that the agent leaves beside its socket
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(in crate::cli) token_file: Option<PathBuf>,
     /// Trust the authorities in this file (PEM) instead of the well-known ones
@@ -53,5 +53,5 @@ pub(in crate::cli) struct Cancel {
 }
 
 fn place(text: &str) -> Result<Place, String> {
-    text.parse().map_err(super::said)
+    text.parse().map_err(|error| super::said(&error))
 }

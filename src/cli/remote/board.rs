@@ -122,16 +122,8 @@ impl Board {
             None if at_work.is_empty() => lines.push("idle".to_owned()),
             _ => {}
         }
-        let due = site.work.iter().filter_map(|work| {
-            let next = work.next?;
-            let left = duration(next.duration_since(now).as_secs_f64().max(0.0));
-            Some(format!("{} in {left} ({})", work.work, clock(next, zone)))
-        });
-        let due: Vec<_> = due.collect();
-        if !due.is_empty() {
-            lines.push(format!("next: {}", due.join(", ")));
-        }
         lines.extend(waiting(site));
+        lines.extend(due(site, now, zone));
         lines.extend(site.troubles.iter().map(|text| format!("! {text}")));
         lines.iter().map(|line| printable(line).into_owned()).collect()
     }
@@ -139,6 +131,21 @@ impl Board {
 
 fn rows(table: &comfy_table::Table) -> Vec<String> {
     table.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// What is due, the nearest with its time.
+fn due(site: &Site, now: Timestamp, zone: &TimeZone) -> Option<String> {
+    let mut due: Vec<_> = site.work.iter().filter_map(|work| Some((work.next?, &work.work))).collect();
+    due.sort_unstable();
+    let time = due.first().map(|(next, _)| format!(" ({})", clock(*next, zone)))?;
+    let mut said: Vec<_> = due.iter().map(|(next, work)| format!("{work} in {}", left(*next, now))).collect();
+    said[0].push_str(&time);
+    Some(format!("next: {}", said.join(", ")))
+}
+
+fn left(then: Timestamp, now: Timestamp) -> String {
+    let seconds = then.duration_since(now).as_secs_f64().max(0.0);
+    if seconds < 48.0 * 3600.0 { duration(seconds) } else { format!("{:.0} days", seconds / 86_400.0) }
 }
 
 fn waiting(site: &Site) -> Option<String> {
@@ -167,7 +174,11 @@ fn bar(progress: &Progress) -> String {
     let head = usize::from(full < BAR);
     let drawn = format!("{}{}{}", "━".repeat(full), "╸".repeat(head), " ".repeat(BAR - full - head));
     let rate = progress.rate().map(|rate| format!(", {}/s", amount(rate))).unwrap_or_default();
-    let left = progress.seconds_left.map(|left| format!(", {} left", duration(left))).unwrap_or_default();
+    let left = progress
+        .seconds_left
+        .filter(|left| *left > 0.0)
+        .map(|left| format!(", {} left", duration(left)))
+        .unwrap_or_default();
     // A total may be an estimate, and too small.
     let total = amount(total.max(progress.done));
     format!("{drawn} {percent:>3.0}%  {} of {total}{unit}{rate}{left}", amount(progress.done))
@@ -240,7 +251,7 @@ mod tests {
     fn a_frame_shows_what_is_at_work_waits_is_next_and_has_ended() {
         let mut board = Board::default();
         let sites = json!([
-            {"name": "blog", "work": [{"work": "backup", "next": "2026-11-27T03:00:00Z"}], "queue": [], "troubles": ["the \u{1b}[31mdisk is full"]},
+            {"name": "blog", "work": [{"work": "drill", "next": "2026-11-30T22:00:00Z"}, {"work": "backup", "next": "2026-11-27T03:00:00Z"}, {"work": "check"}], "queue": [], "troubles": ["the \u{1b}[31mdisk is full"]},
             {"name": "shop", "at_work": "r1", "queue": [{"run": "r2", "what": "drill"}]},
         ]);
         board.take(happening("sites", sites));
@@ -252,7 +263,7 @@ mod tests {
         insta::assert_snapshot!(board.lines(now, &TimeZone::UTC).join("\n"), @r"
         Site  Now
         blog  idle
-              next: backup in 5.0 h (2026-11-27 03:00:00)
+              next: backup in 5.0 h (2026-11-27 03:00:00), drill in 4 days
               ! the \u{1b}[31mdisk is full
         shop  backup r1: save, 5.00 s
               ━━━━━━━━━━╸           50%  50.00 MiB of 100.00 MiB, 10.00 MiB/s, 5.00 s left

@@ -17,9 +17,12 @@ pub(in crate::cli) fn cancel(session: &Session<'_>, args: &Cancel) -> Done {
     client.cancel(&found.site, &found.run)?;
     let was = if found.waits { "waiting" } else { "running" };
     let document = json!({ "site": found.site, "run": found.run, "was": was });
-    session.output.result(SUCCESS, &document, |out| match found.waits {
-        true => writeln!(out, "{} is taken back; it had not begun", found.run),
-        false => writeln!(out, "{} is asked to stop, and puts back what it has changed", found.run),
+    session.output.result(SUCCESS, &document, |out| {
+        if found.waits {
+            writeln!(out, "{} is taken back; it had not begun", found.run)
+        } else {
+            writeln!(out, "{} is asked to stop, and puts back what it has changed", found.run)
+        }
     })
 }
 

@@ -41,19 +41,19 @@ fn client(session: &Session<'_>, ask: &Ask) -> Result<Client> {
 /// The site that is meant: the one that was named, the only one, or that of the configuration.
 fn site(session: &Session<'_>, ask: &Ask, client: &Client) -> Result<Site> {
     let mut sites = client.sites()?;
-    let named = match &ask.site {
+    let wanted = match &ask.site {
         Some(name) => Some(name.clone()),
         None if sites.len() == 1 => return Ok(sites.remove(0)),
         None => session.config().ok().map(|config| config.site.name),
     };
     let names: Vec<_> = sites.iter().map(|site| site.name.clone()).collect();
     let remedy = format!("give --site with one of: {}", names.join(", "));
-    let Some(named) = named else {
+    let Some(wanted) = wanted else {
         return Err(Error::usage("the agent has several sites").with_remedy(remedy));
     };
-    let found = sites.into_iter().find(|site| site.name == named);
+    let found = sites.into_iter().find(|site| site.name == wanted);
     found.ok_or_else(|| {
-        let error = Error::usage(format!("the agent at {} has no site {named:?}", client.place()));
+        let error = Error::usage(format!("the agent at {} has no site {wanted:?}", client.place()));
         if names.is_empty() { error } else { error.with_remedy(remedy) }
     })
 }

@@ -48,7 +48,9 @@ fn frame(lines: &[String], drawn: usize, (columns, rows): (usize, usize), resize
         // Lines that were wrapped anew cannot be counted.
         text.push_str(CLEAR_ALL);
     } else if drawn > 0 {
-        text.push_str(&format!("\r\u{1b}[{drawn}A"));
+        text.push_str("\r\u{1b}[");
+        text.push_str(&drawn.to_string());
+        text.push('A');
     }
     for line in lines.iter().take(rows.saturating_sub(1)) {
         text.push_str(cut(line, columns));

@@ -67,13 +67,19 @@ fn a_backup_by_the_agent_is_looked_on_as_one_that_is_made_here() {
     for step in ["claim", "mount", "open", "lock", "save", "verify"] {
         assert_eq!(ran.err.matches(&format!("✓ {step} ")).count(), 1, "{step}: {}", ran.err);
     }
-    let done = ask_json(&world, 0, &["backup", "--remote"]);
+    let done =
+        ask_json(&world, 0, &["backup", "--remote", "--comment", "before the 'update'", "--pin", "30d"]);
     let state = &done["result"]["state"];
     assert_eq!((&done["exit_code"], &state["outcome"]), (&Value::from(0), &Value::from("success")));
     assert_eq!(state["id"], done["result"]["run"]);
     let snapshots: Vec<_> =
         world.snapshots().iter().map(|snapshot| text(snapshot, "id").to_owned()).collect();
     assert!(snapshots.contains(&text(state, "snapshot").to_owned()), "{snapshots:?}: {state:#}");
+    let newest = world.snapshots().into_iter().find(|snapshot| snapshot["id"] == state["snapshot"]).unwrap();
+    assert_eq!(text(&newest, "comment"), "before the 'update'");
+    assert!(newest["pin"]["until"].is_string(), "{newest:#}");
+    let wrong = ask(&world, &["backup", "--remote", "--comment", "two\nlines"]).expect(2);
+    assert!(wrong.err.contains("comment"), "{}", wrong.err);
     assert!(runs(&world).iter().all(|run| text(run, "outcome") == "success"));
     assert_eq!(runs(&world).len(), 2);
 }
@@ -119,6 +125,18 @@ fn the_end_of_a_run_is_the_exit_code_of_who_asked_for_it() {
     );
 }
 
+/// A run that was promised has an end, also if its process never got to be one.
+#[test]
+fn a_run_that_cannot_begin_is_told_with_the_reason() {
+    let world = scheduled("databases: []", "");
+    let _agent = Agent::start(&world, &[]);
+    // What the agent had accepted is spoiled under it.
+    std::fs::write(world.path("state/demo/agent.yaml"), "site: {nmae: x}\n").unwrap();
+    let ran = ask(&world, &["backup", "--remote"]).expect(1);
+    assert!(ran.err.contains("nmae"), "{}", ran.err);
+    assert!(runs(&world).is_empty());
+}
+
 #[test]
 fn a_run_at_work_is_shown_with_its_step_and_can_be_stopped() {
     let world = scheduled("databases: []", SLOW);
@@ -134,8 +152,8 @@ fn a_run_at_work_is_shown_with_its_step_and_can_be_stopped() {
     assert!(shown.out.contains(&format!("backup {run}: save")), "{}", shown.out);
     let ran = ask(&world, &["cancel"]).expect(0);
     assert!(ran.out.contains(&format!("{run} is asked to stop")), "{}", ran.out);
-    let followed = end(follower).expect(130);
-    assert!(followed.err.contains("cancelled"), "{}", followed.err);
+    let ended = end(follower).expect(130);
+    assert!(ended.err.contains("cancelled"), "{}", ended.err);
     wait_until(|| at_work(&world).is_null(), || agent.log());
     let idle = ask(&world, &["status"]).expect(0);
     assert!(idle.out.contains("demo  idle"), "{}", idle.out);
@@ -167,8 +185,8 @@ fn a_run_that_waits_is_taken_back_by_the_beginning_of_its_name() {
     assert!(ran.err.contains("no run \"nothing\"") && ran.err.contains("try: "), "{}", ran.err);
     let taken = ask_json(&world, 0, &["cancel", &second[..second.len() - 1]]);
     assert_eq!((text(&taken["result"], "run"), text(&taken["result"], "was")), (second.as_str(), "waiting"));
-    let followed = end(follower).expect(130);
-    assert!(followed.err.contains("it was taken back before it began"), "{}", followed.err);
+    let ended = end(follower).expect(130);
+    assert!(ended.err.contains("it was taken back before it began"), "{}", ended.err);
     assert!(queue()[0].is_null());
     assert_eq!(text(&at_work(&world), "id"), first, "the other one goes on");
     let gone = ask_json(&world, 0, &["cancel"]);
@@ -379,21 +397,21 @@ fn a_token_is_asked_for_elsewhere_and_allows_what_it_says() {
 /// Lines of a process as they come, until it is asked to stop.
 struct Lines {
     child: Child,
-    lines: BufReader<std::process::ChildStdout>,
+    said: BufReader<std::process::ChildStdout>,
     seen: String,
 }
 
 impl Lines {
     fn of(mut child: Child) -> Self {
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines, seen: String::new() }
+        let said = BufReader::new(child.stdout.take().unwrap());
+        Self { child, said, seen: String::new() }
     }
 
     #[track_caller]
     fn wait_for(&mut self, wanted: &str) -> String {
         loop {
             let mut line = String::new();
-            assert!(self.lines.read_line(&mut line).unwrap() > 0, "{wanted:?} did not come:\n{}", self.seen);
+            assert!(self.said.read_line(&mut line).unwrap() > 0, "{wanted:?} did not come:\n{}", self.seen);
             self.seen.push_str(&line);
             if line.contains(wanted) {
                 return line;
@@ -404,7 +422,7 @@ impl Lines {
     /// What it still says, and its exit code.
     fn stop(mut self) -> (String, Option<i32>) {
         kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGINT).unwrap();
-        self.lines.read_to_string(&mut self.seen).unwrap();
+        self.said.read_to_string(&mut self.seen).unwrap();
         let code = self.child.wait().unwrap().code();
         (self.seen, code)
     }
@@ -466,8 +484,8 @@ fn the_token_is_seen_nowhere_but_in_its_file() {
         let ran = ask(&world, arguments);
         outputs.push((format!("{arguments:?}"), ran.out + &ran.err));
     }
-    let followed = end(follower).expect(0);
-    outputs.push(("backup --remote".to_owned(), followed.out + &followed.err));
+    let ended = end(follower).expect(0);
+    outputs.push(("backup --remote".to_owned(), ended.out + &ended.err));
     for name in
         [format!("state/demo/runs/{run}.jsonl"), "state/demo/agent.json".to_owned(), "audit.jsonl".to_owned()]
     {

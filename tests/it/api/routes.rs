@@ -79,7 +79,8 @@ fn a_token_that_is_wrong_old_or_revoked_lets_nobody_in() {
         let answer = status(wrong);
         assert!(matches!(answer, 401 | 429), "{wrong:?}: {answer}");
     }
-    // By now whoever guesses here has to wait; who has a session or a socket does not.
+    // By now whoever guesses here has to wait, and nobody else.
+    assert_eq!(server.get("/v1/sites").status, 200);
     let answer = server.ask("GET", "/v1/sites", Some("lb_0000_0000"), None);
     assert_eq!(answer.status, 429);
     assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
