@@ -1,8 +1,10 @@
 //! The agent's page, in a real Chromium before a real agent: what people do there, in which light, and what they are refused.
 
+mod hostile;
 mod plain;
 mod sessions;
 mod sites;
+mod story;
 
 use std::cell::RefCell;
 

@@ -47,7 +47,7 @@ fn sites_that_are_not_well_are_seen_first_and_what_is_not_there_is_said() {
     visitor.expect(422);
     visitor.open("/sites/demo/compare?old=123456&new=123456");
     browser.see("no such snapshot");
-    browser.click(&By::link("To all sites"));
+    browser.click(&By::link("Lifeboat"));
     browser.see("All sites");
     visitor.assert_quiet();
 }
