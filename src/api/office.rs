@@ -91,7 +91,8 @@ impl Office {
 
     pub(super) fn card(&self, site: &str) -> Answer<Card> {
         self.desk.site(site).ok_or_else(|| {
-            Problem::not_found("the agent looks after no site of this name").with_remedy("see /v1/sites")
+            Problem::not_found("the agent looks after no site of this name")
+                .with_remedy("choose one from the list of sites")
         })
     }
 }

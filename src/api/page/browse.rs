@@ -97,8 +97,8 @@ fn row(visit: &Visit, snapshot: &SnapshotView, entry: &FileEntry) -> Markup {
         tr {
             th scope="row" {
                 (icons::file(&entry.kind))
-                @if entry.kind == "dir" { a href=(address(visit, snapshot, &entry.path)) { (name) "/" } }
-                @else { (name) @if entry.kind == "symlink" { span.muted { " (link)" } } }
+                @if entry.kind == "dir" && has_address(&entry.path) { a href=(address(visit, snapshot, &entry.path)) { (name) "/" } }
+                @else { (name) @if entry.kind == "dir" { "/" } @if entry.kind == "symlink" { span.muted { " (link)" } } }
             }
             td.num { @if entry.kind == "file" { (bytes(entry.size)) } }
             td { @if let Some(at) = entry.mtime { (visit.clock.at(at)) } }
@@ -111,8 +111,16 @@ fn row(visit: &Visit, snapshot: &SnapshotView, entry: &FileEntry) -> Markup {
     }
 }
 
+/// What is no UTF-8 in a name was replaced before it came here.
+fn has_address(path: &str) -> bool {
+    !path.contains(char::REPLACEMENT_CHARACTER)
+}
+
 /// The way to a file's bytes.
 pub(super) fn get(visit: &Visit, snapshot: &str, path: &str, name: &str) -> Markup {
+    if !has_address(path) {
+        return html! { span.muted title="Its name is no UTF-8: a restore brings it back" { "by a restore" } };
+    }
     html! {
         a.get href=(visit.answer(&format!("/snapshots/{snapshot}/content?path={}", encoded(path)))) download title="Download" {
             (icons::download()) span.unseen { "Download " (name) }

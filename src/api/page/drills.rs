@@ -74,7 +74,7 @@ fn proven(visit: &Visit, all: &[SnapshotView]) -> Markup {
 
 fn table(visit: &Visit, drills: &[Drill]) -> Markup {
     html! {
-        div.scroll {
+        div.scroll tabindex="0" role="region" aria-label="All drills" {
             table {
                 thead { tr { th { "When" } th { "Result" } th { "Snapshot of" } th { "Brought back" } th.num { "Took" } } }
                 tbody { @for drill in drills.iter().take(MOST) { (row(visit, drill)) } }

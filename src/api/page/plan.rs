@@ -171,13 +171,13 @@ fn of_files(files: &FilePlan) -> Markup {
 fn of_database(database: &DatabasePlan) -> Markup {
     html! {
         section.card {
-            h2 { "Database " (shown(&database.database)) }
+            h2.break { (shown(&database.database)) }
             p {
                 @if database.rows > 0 { (many(database.rows, "row")) " in the snapshot. " }
                 "It is loaded beside the live one, compared, and exchanged."
             }
             @if !database.tables.is_empty() {
-                div.scroll {
+                div.scroll tabindex="0" role="region" aria-label="Tables" {
                     table {
                         thead { tr { th { "Table" } th { "What happens" } th.num { "Rows" } } }
                         tbody {

@@ -20,6 +20,8 @@ pub(in crate::api) struct Asker {
     /// Nothing is changed by what it asks for.
     safe: bool,
     was_logged_in: bool,
+    /// Our script, which shows nobody what it is answered.
+    script: bool,
     /// It followed a link on somebody else's page, and did not send our cookie because of that.
     from_elsewhere: bool,
 }
@@ -43,6 +45,7 @@ impl Asker {
             page,
             safe,
             was_logged_in: cookie(headers).is_some_and(|cookie| !cookie.is_empty()),
+            script: said("sec-fetch-dest") == Some("empty"),
             from_elsewhere: safe && said("sec-fetch-site") == Some("cross-site"),
         })
     }
@@ -62,7 +65,8 @@ impl Asker {
             // Asked for by our own page, the browser sends the cookie, if it has one.
             response.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static("0"));
         }
-        if status == StatusCode::UNAUTHORIZED && self.was_logged_in {
+        // A script loads the page anew, which says by the cookie that there was a session.
+        if status == StatusCode::UNAUTHORIZED && self.was_logged_in && !self.script {
             let gone =
                 HeaderValue::from_str(&format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"));
             response.headers_mut().extend(gone.ok().map(|gone| (header::SET_COOKIE, gone)));

@@ -72,7 +72,7 @@ fn one(visit: &Visit, found: &FoundPath) -> Markup {
                         a href=(visit.path(&format!("/snapshots/{}/browse?path={}", version.snapshot, encoded(if directory.is_empty() { "/" } else { directory })))) { (visit.clock.at(version.time)) }
                         @if version.kind == "file" { " · " (bytes(version.size)) }
                         @if let Some(at) = version.mtime { span.muted { " · changed " (visit.clock.at(at)) } }
-                        @if visit.may(Scope::Restore) && version.kind == "file" { " " (browse::get(visit, &version.snapshot, &found.path, name)) }
+                        @if visit.may(Scope::Restore) && version.kind == "file" { " " (browse::get(visit, &version.snapshot, &found.path, &shown(name))) }
                     }
                 }
                 @if found.versions.len() > VERSIONS { li.muted { "and " (found.versions.len() - VERSIONS) " older ones" } }

@@ -84,7 +84,7 @@ fn row(visit: &Visit, snapshot: &SnapshotView, comparable: bool, at: usize) -> M
                 td.pick { input type="radio" name="new" value=(snapshot.id) checked[at == 0] aria-label=(format!("B: the newer one is that of {time}")); }
             }
             th scope="row" { a href=(path) { (visit.clock.at(snapshot.time)) } " " span.muted.wide { (visit.clock.ago(snapshot.time)) } }
-            td { (state(snapshot, &visit.clock)) }
+            td { (state(snapshot, &visit.clock)) span.narrow.comment { (comment(snapshot)) } }
             td.num.wide { @if let Some(stats) = snapshot.stats { (number(stats.files)) } }
             td.num.wide { @if let Some(stats) = snapshot.stats { (bytes(stats.bytes)) } }
             td.num.wide { @if let Some(stats) = snapshot.stats { (bytes(stats.bytes_stored)) } }

@@ -12,6 +12,7 @@ use crate::agent::Wish;
 use crate::api::extract::{Json, Named};
 use crate::api::office::{Office, Shared};
 use crate::api::problem::{Answer, Problem};
+use crate::event::printable;
 
 /// Longer is no comment.
 const LONGEST: usize = 1000;
@@ -140,7 +141,7 @@ async fn undo(State(office): State<Shared>, Named(site): Named<String>) -> Answe
 pub(in crate::api) fn comment(said: Option<String>) -> Answer<Option<String>> {
     let comment = said.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match &comment {
-        Some(text) if text.chars().count() > LONGEST || text.chars().any(char::is_control) => {
+        Some(text) if text.chars().count() > LONGEST || printable(text) != text.as_str() => {
             Err(Problem::of_kind("usage", "this is no comment", Some("give one line of text".to_owned())))
         }
         _ => Ok(comment),

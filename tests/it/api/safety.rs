@@ -39,6 +39,7 @@ fn names_in_requests_lead_nowhere() {
         ("/v1/sites/demo/plans", json!({"at": "latest", "include": ["--to=/"]})),
         ("/v1/sites/demo/restores", json!({"plan": "--yes --at=latest"})),
         ("/v1/sites/demo/backups", json!({"comment": "a\u{1b}[2Jb"})),
+        ("/v1/sites/demo/backups", json!({"comment": "a\u{202e}b"})),
         ("/v1/sites/demo/backups", json!({"pin": "--help"})),
         ("/v1/sites/demo/backups", json!({"unknown": 1})),
         ("/v1/sites/demo/drills", json!({"sample": -1})),

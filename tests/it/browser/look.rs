@@ -37,10 +37,20 @@ impl Browser {
         self.insist("set the colours", || self.driver.devtools("Emulation.setEmulatedMedia", &media));
     }
 
-    /// From the next page on scripts of pages do not run, as where they are switched off; those of the test do.
+    /// From the next page on scripts of pages do not run, as where they are switched off; those of the test do, but
+    /// nothing that they put off comes to pass.
     pub(crate) fn without_scripts(&self) {
-        let off = json!({"value": true});
-        self.insist("switch scripts off", || {
+        self.allow_scripts(false);
+    }
+
+    /// From the next page on scripts run again.
+    pub(crate) fn with_scripts(&self) {
+        self.allow_scripts(true);
+    }
+
+    fn allow_scripts(&self, yes: bool) {
+        let off = json!({"value": !yes});
+        self.insist("switch scripts off or on", || {
             self.driver.devtools("Emulation.setScriptExecutionDisabled", &off)
         });
     }

@@ -10,6 +10,7 @@ mod by;
 mod driver;
 mod harness;
 mod look;
+mod page;
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -23,6 +24,9 @@ use driver::{Driver, Element, Fault};
 /// Everything on the page is there by then: two cores, and other tests beside.
 const DEADLINE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// No page has more that can be pressed before what is looked for.
+const MOST_TABS: usize = 60;
 
 /// One Chromium with one window, and nothing in common with another one's.
 ///
@@ -120,6 +124,31 @@ impl Browser {
         let moves: Vec<Value> = down.chain(up).collect();
         let actions = json!({"actions": [{"type": "key", "id": "keyboard", "actions": moves}]});
         self.insist(&format!("press {keys}"), || self.driver.post("/actions", &actions));
+    }
+
+    /// Types where the focus is.
+    #[track_caller]
+    pub(crate) fn write(&self, text: &str) {
+        let keys = text.chars().map(String::from);
+        let moves = keys.flat_map(|key| ["keyDown", "keyUp"].map(|way| json!({"type": way, "value": key})));
+        let moves: Vec<Value> = moves.collect();
+        let actions = json!({"actions": [{"type": "key", "id": "keyboard", "actions": moves}]});
+        self.insist("type", || self.driver.post("/actions", &actions));
+    }
+
+    /// Goes by `Tab` from one to the next until this has the focus, as `focused` says it.
+    #[track_caller]
+    pub(crate) fn tab_to(&self, wanted: &str) {
+        let mut passed = Vec::new();
+        loop {
+            let focused = self.focused();
+            if focused == wanted {
+                break;
+            }
+            passed.push(focused);
+            assert!(passed.len() < MOST_TABS, "{wanted} is not reached by {passed:?}");
+            self.press("Tab");
+        }
     }
 
     /// Role and name of what has the focus, such as `button Back up now`.
