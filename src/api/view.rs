@@ -187,11 +187,6 @@ impl RunView {
         }
     }
 
-    /// One whose process has said nothing yet.
-    pub(super) fn starting(site: &str, run: &str) -> Self {
-        Self { id: run.to_owned(), site: site.to_owned(), standing: "running".to_owned(), ..Self::default() }
-    }
-
     pub(super) fn is_over(&self) -> bool {
         matches!(self.standing.as_str(), "ended" | "crashed")
     }

@@ -47,10 +47,8 @@ pub(super) async fn cancel(
     Named((_, run)): Named<(String, String)>,
     Form(Nothing {}): Form<Nothing>,
 ) -> Answer<Redirect> {
-    let waits = visit.card.queue.iter().any(|queued| queued.run == run);
     visit.office.desk.cancel(&visit.card, &run).await?;
-    // One that never began has no page any more.
-    Ok(if waits { visit.go("/runs") } else { visit.go(&format!("/runs/{run}")) })
+    Ok(visit.go(&format!("/runs/{run}")))
 }
 
 #[derive(Deserialize)]

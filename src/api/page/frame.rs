@@ -49,7 +49,7 @@ fn framed(visit: &Visit, tab: Tab, title: &str, content: &Markup, again: bool) -
                     li { a href=(visit.path(rest)) aria-current=[(*one == tab).then_some("page")] { (text) } }
                 }
             }
-            form.search role="search" action=(visit.path("/search")) {
+            form.search role="search" aria-label="Quick search" action=(visit.path("/search")) {
                 label.unseen for="search" { "Search all snapshots for a file" }
                 input #search type="search" name="q" placeholder="Find a file…" maxlength="200" autocomplete="off" data-key="/";
             }

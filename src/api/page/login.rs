@@ -55,14 +55,15 @@ pub(super) async fn log_in(
     let headers = request.headers().clone();
     is_our_form(&headers)?;
     let now = Instant::now();
-    if let Some(left) = office.throttle.must_wait(&peer.name, now) {
-        return Err(Problem::too_many("too many wrong tokens came from there", left.as_secs() + 1));
-    }
     let filled = <Form<Filled> as axum::extract::FromRequest<_>>::from_request(request, &office).await;
     let Form(filled) = filled
         .map_err(|rejection| Problem::bad_request(StatusCode::UNPROCESSABLE_ENTITY, rejection.body_text()))?;
     let next = local(&filled.next);
     let Some(token) = office.door.find(filled.token.trim()) else {
+        // Whoever guesses waits; who comes through the same proxy with a right token does not.
+        if let Some(left) = office.throttle.must_wait(&peer.name, now) {
+            return Err(Problem::too_many("too many wrong tokens came from there", left.as_secs() + 1));
+        }
         office.throttle.failed(&peer.name, now);
         return Ok((StatusCode::UNAUTHORIZED, page(Why::Wrong, next)).into_response());
     };

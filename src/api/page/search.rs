@@ -31,7 +31,7 @@ pub(super) async fn page(visit: Visit, Asked(wanted): Asked<Wanted>) -> Answer<P
         if pattern.is_empty() { None } else { Some(visit.office.find(&visit.card, &pattern, MOST).await) };
     let content = html! {
         h1 { "Find a file" }
-        form.wide-search role="search" action=(visit.path("/search")) {
+        form.wide-search role="search" aria-label="All snapshots" action=(visit.path("/search")) {
             label for="q" { "A part of its name, or a pattern with * and ?" }
             div.bar {
                 input #q type="search" name="q" value=(pattern) maxlength="200" autocomplete="off" autofocus[pattern.is_empty()];
@@ -55,7 +55,9 @@ fn results(visit: &Visit, found: &Found) -> Markup {
             " in " (many(found.snapshots, "snapshot")) "."
         }
         @if found.left_out > 0 { p.hint { "Only the first ones are shown: say more of the name." } }
-        @for path in &found.paths { (one(visit, path)) }
+        @if !found.paths.is_empty() {
+            div.card.flush.results { @for path in &found.paths { (one(visit, path)) } }
+        }
         @if !visit.may(Scope::Restore) { (frame::only_looks(visit, Scope::Restore)) }
     }
 }
@@ -63,7 +65,7 @@ fn results(visit: &Visit, found: &Found) -> Markup {
 fn one(visit: &Visit, found: &FoundPath) -> Markup {
     let (directory, name) = found.path.rsplit_once('/').unwrap_or(("", &found.path));
     html! {
-        article.card.found {
+        article.found {
             h2 { (icons::file(found.versions.first().map_or("file", |version| &version.kind))) span.path { span.muted { (shown(directory)) "/" } (shown(name)) } }
             @if !found.in_newest { p { span.badge.small.attention { (icons::Mark::Attention.icon()) "not in the newest snapshot" } } }
             ul.plain.versions {

@@ -13,6 +13,9 @@ use crate::api::problem::Answer;
 /// Deeper than any configuration.
 const DEEPEST: usize = 12;
 
+/// As in the example; what it does not name comes behind.
+const ORDER: [&str; 6] = ["site", "databases", "storage", "repository", "schedule", "retention"];
+
 pub(super) async fn page(visit: Visit) -> Answer<Page> {
     let config = redacted(&visit).await;
     let content = html! {
@@ -34,10 +37,11 @@ async fn redacted(visit: &Visit) -> Answer<Value> {
 
 fn sections(config: &Value) -> Markup {
     let Some(all) = config.as_object() else { return value(config, 0) };
-    let (single, whole): (Vec<_>, Vec<_>) = all
+    let (single, mut whole): (Vec<_>, Vec<_>) = all
         .iter()
         .filter(|(_, part)| !part.is_null())
         .partition(|(_, part)| !part.is_object() && !part.is_array());
+    whole.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()));
     html! {
         div.settings {
             @for (name, part) in whole { section.card { h2 { (shown(name)) } (value(part, 0)) } }

@@ -50,6 +50,7 @@ pub(super) fn relative(moment: Timestamp, now: Timestamp) -> String {
 pub(super) fn took(seconds: f64) -> String {
     let whole = seconds.round() as i64;
     match whole {
+        _ if seconds < 0.05 => "0 s".to_owned(),
         _ if seconds < 9.95 => format!("{seconds:.1} s"),
         0..120 => format!("{whole} s"),
         120..3600 if whole % 60 == 0 || whole >= 600 => format!("{} min", (whole + 30) / 60),
@@ -187,8 +188,8 @@ mod tests {
     #[test]
     fn numbers_are_short_and_exact_enough() {
         assert_eq!(
-            [took(0.04), took(12.3), took(320.0), took(5400.0)],
-            ["0.0 s", "12 s", "5 min 20 s", "1 h 30 min"]
+            [took(0.01), took(0.06), took(12.3), took(320.0), took(5400.0)],
+            ["0 s", "0.1 s", "12 s", "5 min 20 s", "1 h 30 min"]
         );
         assert_eq!(
             [bytes(0), bytes(1023), bytes(1024), bytes(1 << 30)],

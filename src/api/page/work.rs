@@ -10,7 +10,9 @@ use crate::api::view::{ProgressView, RunView};
 use crate::event::Unit;
 
 pub(super) fn kind(run: &RunView) -> &'static str {
-    match run.kind.as_deref() {
+    // One that has said nothing yet is known by its name.
+    let word = run.kind.as_deref().or_else(|| run.id.split('-').nth(1));
+    match word {
         Some("backup") => "Backup",
         Some("restore") if run.id.contains("-undo-") => "Undo of a restore",
         Some("undo") => "Undo of a restore",

@@ -169,12 +169,7 @@ impl Office {
         }
         let read = tokio::task::spawn_blocking(move || {
             let past = history::read(&history::directory(&card.state), &run)?;
-            let view = past.map(|past| RunView::of(&card.name, &past, Timestamp::now()));
-            // Its process may have begun and said nothing yet.
-            let about_to = card.at_work.as_ref() == Some(&run);
-            Ok::<_, crate::error::Error>(
-                view.or_else(|| about_to.then(|| RunView::starting(&card.name, &run))),
-            )
+            Ok::<_, crate::error::Error>(past.map(|past| RunView::of(&card.name, &past, Timestamp::now())))
         });
         read.await.map_err(|_| crate::error::Error::failed("a thread broke off"))??.ok_or_else(no_run)
     }

@@ -199,7 +199,8 @@ fn a_login_gives_a_cookie_that_no_script_and_no_other_site_gets() {
     for _ in 0..10 {
         agent.send("POST", "/login", &[], "token=guess");
     }
-    let guessed = agent.send("POST", "/login", &[], &form("%2F"));
+    assert_eq!(agent.send("POST", "/login", &[], &form("%2F")).status, 303, "nobody is locked out by others");
+    let guessed = agent.send("POST", "/login", &[], "token=guess");
     assert_eq!(guessed.status, 429, "who guesses waits, and is told so on a page");
     assert!(guessed.body.contains("<h1>") && !guessed.header("retry-after").is_empty());
 }

@@ -54,6 +54,8 @@
     }
     const details = [...document.querySelectorAll("[data-part] details")];
     if (details.length === opened.length) details.forEach((one, at) => { one.open = opened[at]; });
+    // Of what is at work, the newest line is the one to read.
+    if (document.querySelector("[data-run]")) for (const log of document.querySelectorAll(".log")) log.scrollTop = log.scrollHeight;
     if (focused && (!document.activeElement || document.activeElement === document.body)) document.getElementById(focused)?.focus();
   };
 
