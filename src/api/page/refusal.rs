@@ -20,10 +20,17 @@ pub(in crate::api) struct Asker {
     /// Nothing is changed by what it asks for.
     safe: bool,
     was_logged_in: bool,
-    /// Our script, which shows nobody what it is answered.
-    script: bool,
+    way: Way,
+}
+
+/// How a request came to be made.
+#[derive(PartialEq, Eq)]
+enum Way {
+    Ours,
+    /// By our script, which shows nobody what it is answered.
+    Script,
     /// It followed a link on somebody else's page, and did not send our cookie because of that.
-    from_elsewhere: bool,
+    Elsewhere,
 }
 
 impl Asker {
@@ -45,8 +52,11 @@ impl Asker {
             page,
             safe,
             was_logged_in: cookie(headers).is_some_and(|cookie| !cookie.is_empty()),
-            script: said("sec-fetch-dest") == Some("empty"),
-            from_elsewhere: safe && said("sec-fetch-site") == Some("cross-site"),
+            way: match (said("sec-fetch-dest"), said("sec-fetch-site")) {
+                (Some("empty"), _) => Way::Script,
+                (_, Some("cross-site")) if safe => Way::Elsewhere,
+                _ => Way::Ours,
+            },
         })
     }
 
@@ -61,12 +71,12 @@ impl Asker {
                 response.headers_mut().insert(name, value.clone());
             }
         }
-        if status == StatusCode::UNAUTHORIZED && self.from_elsewhere && !self.was_logged_in {
+        if status == StatusCode::UNAUTHORIZED && self.way == Way::Elsewhere && !self.was_logged_in {
             // Asked for by our own page, the browser sends the cookie, if it has one.
             response.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static("0"));
         }
         // A script loads the page anew, which says by the cookie that there was a session.
-        if status == StatusCode::UNAUTHORIZED && self.was_logged_in && !self.script {
+        if status == StatusCode::UNAUTHORIZED && self.was_logged_in && self.way != Way::Script {
             let gone =
                 HeaderValue::from_str(&format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"));
             response.headers_mut().extend(gone.ok().map(|gone| (header::SET_COOKIE, gone)));
