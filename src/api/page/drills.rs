@@ -76,7 +76,7 @@ fn table(visit: &Visit, drills: &[Drill]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="All drills" {
             table {
-                thead { tr { th { "When" } th { "Result" } th { "Snapshot of" } th { "Brought back" } th.num { "Took" } } }
+                thead { tr { th { "When" } th { "Result" } th.wide { "Snapshot of" } th { "Brought back" } th.num.wide { "Took" } } }
                 tbody { @for drill in drills.iter().take(MOST) { (row(visit, drill)) } }
             }
         }
@@ -100,9 +100,9 @@ fn row(visit: &Visit, drill: &Drill) -> Markup {
                     ul.lines { @for failure in drill.failures.iter().take(20) { li { (shown(&failure.what)) ": " (shown(&failure.why)) } } }
                 }
             }
-            td { (visit.clock.at(drill.time)) }
+            td.wide { (visit.clock.at(drill.time)) }
             td { (many(drill.files, "file")) ", " (bytes(drill.bytes)) @if drill.rows > 0 { ", " (many(drill.rows, "row")) } }
-            td.num { @if drill.ended.is_some() { (took(drill.seconds)) } }
+            td.num.wide { @if drill.ended.is_some() { (took(drill.seconds)) } }
         }
     }
 }

@@ -20,16 +20,17 @@ pub(in crate::api) struct Asker {
     /// Nothing is changed by what it asks for.
     safe: bool,
     was_logged_in: bool,
-    way: Way,
+    origin: Origin,
 }
 
-/// How a request came to be made.
+/// What made a browser ask.
 #[derive(PartialEq, Eq)]
-enum Way {
-    Ours,
-    /// By our script, which shows nobody what it is answered.
+enum Origin {
+    /// A person.
+    Here,
+    /// Our script, which shows nobody what it is answered.
     Script,
-    /// It followed a link on somebody else's page, and did not send our cookie because of that.
+    /// A link on somebody else's page: our cookie was not sent because of that.
     Elsewhere,
 }
 
@@ -52,10 +53,12 @@ impl Asker {
             page,
             safe,
             was_logged_in: cookie(headers).is_some_and(|cookie| !cookie.is_empty()),
-            way: match (said("sec-fetch-dest"), said("sec-fetch-site")) {
-                (Some("empty"), _) => Way::Script,
-                (_, Some("cross-site")) if safe => Way::Elsewhere,
-                _ => Way::Ours,
+            origin: if said("sec-fetch-dest") == Some("empty") {
+                Origin::Script
+            } else if safe && said("sec-fetch-site") == Some("cross-site") {
+                Origin::Elsewhere
+            } else {
+                Origin::Here
             },
         })
     }
@@ -71,12 +74,12 @@ impl Asker {
                 response.headers_mut().insert(name, value.clone());
             }
         }
-        if status == StatusCode::UNAUTHORIZED && self.way == Way::Elsewhere && !self.was_logged_in {
+        if status == StatusCode::UNAUTHORIZED && self.origin == Origin::Elsewhere && !self.was_logged_in {
             // Asked for by our own page, the browser sends the cookie, if it has one.
             response.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static("0"));
         }
         // A script loads the page anew, which says by the cookie that there was a session.
-        if status == StatusCode::UNAUTHORIZED && self.was_logged_in && self.way != Way::Script {
+        if status == StatusCode::UNAUTHORIZED && self.was_logged_in && self.origin != Origin::Script {
             let gone =
                 HeaderValue::from_str(&format!("{COOKIE}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0"));
             response.headers_mut().extend(gone.ok().map(|gone| (header::SET_COOKIE, gone)));

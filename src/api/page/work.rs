@@ -181,7 +181,7 @@ pub(super) fn table(visit: &Visit, runs: &[RunView], ago: bool) -> Markup {
     html! {
         div.scroll {
             table.runs {
-                thead { tr { th { "Run" } th { "Result" } th { "Begun" } th.num { "Took" } th.num { "Added" } } }
+                thead { tr { th { "Run" } th { "Result" } th { "Begun" } th.num { "Took" } th.num.wide { "Added" } } }
                 tbody {
                     @for run in runs {
                         tr {
@@ -192,7 +192,7 @@ pub(super) fn table(visit: &Visit, runs: &[RunView], ago: bool) -> Markup {
                             td { (badge(run)) }
                             td { @if let Some(at) = run.started { (visit.clock.at(at)) @if ago { " " span.muted.wide { (visit.clock.ago(at)) } } } }
                             td.num { @if let Some(seconds) = seconds(run) { (took(seconds)) } }
-                            td.num { @if let Some(saved) = run.saved { (bytes(saved.bytes_stored)) } }
+                            td.num.wide { @if let Some(saved) = run.saved { (bytes(saved.bytes_stored)) } }
                         }
                     }
                 }
