@@ -24,6 +24,19 @@ fn operations(document: &Value) -> Vec<(String, String, String)> {
     all
 }
 
+/// The pages, as the code lists them: method, path with examples, and the scope it names.
+fn pages() -> Vec<(String, String, String)> {
+    let code = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/page/mod.rs")).unwrap();
+    let route = |line: &str| {
+        let (method, rest) = line.trim().strip_prefix('.')?.split_once("(\"")?;
+        let (path, rest) = rest.split_once("\", ")?;
+        let scope = rest.strip_prefix("scope(Scope::")?.split(')').next()?.to_lowercase();
+        let filled = path.replace("{site}", "demo").replace("{snapshot}", "latest").replace("{plan}", "p");
+        Some((method.to_uppercase(), filled.replace("{run}", "20260101T000000Z-backup-0000"), scope))
+    };
+    code.lines().filter_map(route).collect()
+}
+
 fn allows(scopes: &str, wanted: &str) -> bool {
     scopes == wanted || scopes == "admin" || wanted == "read"
 }
@@ -64,6 +77,31 @@ fn every_route_asks_for_a_token_and_its_scope() {
     }
     let wrong = server.ask("DELETE", "/v1/sites", Some(&server.token), None);
     assert_eq!((wrong.status, wrong.header("content-type")), (405, Some("application/problem+json")));
+}
+
+#[test]
+fn every_page_asks_for_a_token_and_its_scope() {
+    let server = Server::start();
+    let tokens: Vec<_> = SCOPES.iter().map(|scope| (*scope, server.token(scope, scope))).collect();
+    let pages = pages();
+    assert!(pages.len() > 20, "{pages:?}");
+    let form = ("content-type", "application/x-www-form-urlencoded".to_owned());
+    for (method, path, scope) in &pages {
+        let bare = server.send(method, path, &[form.clone(), ("accept", "text/html".to_owned())], "");
+        assert_eq!(bare.status, 401, "{method} {path}");
+        for (has, token) in &tokens {
+            let bearer = ("authorization", format!("Bearer {token}"));
+            let status = server.send(method, path, &[bearer, form.clone()], "").status;
+            if allows(has, scope) {
+                assert!(
+                    status != 401 && status != 403 && status < 500,
+                    "{method} {path} with {has}: {status}"
+                );
+            } else {
+                assert_eq!(status, 403, "{method} {path} with {has}");
+            }
+        }
+    }
 }
 
 #[test]
