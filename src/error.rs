@@ -16,6 +16,8 @@ pub enum Kind {
     Failed,
     /// The command line or the configuration asks for something impossible.
     Usage,
+    /// What was asked for, such as a snapshot or a file in it, is not there.
+    NotFound,
     /// There is no repository where one was expected.
     NoRepository,
     /// Somebody else holds the repository or the site.
@@ -34,7 +36,7 @@ impl Kind {
     /// The process exit code of this kind; the numbers are restic's where restic has one.
     pub const fn exit_code(self) -> u8 {
         match self {
-            Self::Failed | Self::Changed => 1,
+            Self::Failed | Self::NotFound | Self::Changed => 1,
             Self::Usage => 2,
             Self::NoRepository => 10,
             Self::Locked => 11,

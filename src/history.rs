@@ -33,7 +33,7 @@ pub fn directory(state: &Path) -> PathBuf {
 
 /// A name for a run that begins now; in the order of the names they began.
 pub fn new_run(word: &str) -> String {
-    format!("{}-{word}-{:04x}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), rand::random::<u16>())
+    format!("{}-{word}-{:08x}", jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"), rand::random::<u32>())
 }
 
 /// Could be the name of a run, and of a file in this directory and nowhere else.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::office::Office;
 use super::problem::{Answer, Problem};
@@ -27,6 +28,9 @@ const QUEUE: Duration = Duration::from_secs(30);
 
 const CHUNK: usize = 64 << 10;
 
+/// Who takes nothing for so long has gone.
+const STALLED: Duration = Duration::from_mins(2);
+
 impl Office {
     /// Has a command look something up, by the configuration at `config`; its result.
     pub(super) async fn look_up<T: DeserializeOwned + Send + 'static>(
@@ -34,7 +38,7 @@ impl Office {
         config: &Path,
         words: &[&str],
     ) -> Answer<T> {
-        let permit = self.place().await?;
+        let permit = place(&self.children).await?;
         let line = line(config, &["--json"], words);
         let started = Again::start(&line, LONGEST_ANSWER, |_| ())?;
         let ender = Ender::of(&started)?;
@@ -53,7 +57,7 @@ impl Office {
 
     /// Has a command write raw bytes; the answer begins with the first of them, and breaks off if the command fails later.
     pub(super) async fn fetch(self: &Arc<Self>, config: &Path, words: &[&str]) -> Answer<Body> {
-        let permit = self.place().await?;
+        let permit = place(&self.downloads).await?;
         let line = line(config, &[], words);
         let (mut pieces, first) = stream(line, permit)?;
         let first = match first.await {
@@ -67,13 +71,12 @@ impl Office {
         );
         Ok(Body::from_stream(whole))
     }
+}
 
-    async fn place(self: &Arc<Self>) -> Answer<OwnedSemaphorePermit> {
-        let waiting = Arc::clone(&self.children).acquire_owned();
-        match tokio::time::timeout(QUEUE, waiting).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(Problem::too_many("others are reading repositories", 5)),
-        }
+async fn place(among: &Arc<Semaphore>) -> Answer<OwnedSemaphorePermit> {
+    match tokio::time::timeout(QUEUE, Arc::clone(among).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(Problem::too_many("others are reading repositories", 5)),
     }
 }
 
@@ -133,16 +136,18 @@ fn stream(
 ) -> Answer<(mpsc::Receiver<Piece>, oneshot::Receiver<Answer<Bytes>>)> {
     let (pieces, taken) = mpsc::channel(4);
     let (first, begun) = oneshot::channel();
+    let runtime = Runtime::current();
     let work = move || {
         let _permit = permit;
         let mut begun = Some(first);
-        if let Err(problem) = copy(&line, &pieces, &mut begun) {
+        let give = |piece: Piece| runtime.block_on(pieces.send_timeout(piece, STALLED)).is_ok();
+        if let Err(problem) = copy(&line, give, &mut begun) {
             // Nobody waits any more if it cannot be sent. Once the answer is under way, that it breaks off is all that can be said.
             if let Some(first) = begun {
                 drop(first.send(Err(problem)));
             } else {
                 let text = std::io::Error::other(problem.detail().to_owned());
-                drop(pieces.blocking_send(Err(text)));
+                give(Err(text));
             }
         }
     };
@@ -152,7 +157,7 @@ fn stream(
 
 fn copy(
     line: &[OsString],
-    pieces: &mpsc::Sender<Piece>,
+    give: impl Fn(Piece) -> bool,
     begun: &mut Option<oneshot::Sender<Answer<Bytes>>>,
 ) -> Answer<()> {
     let said = Arc::new(Mutex::new(String::new()));
@@ -164,25 +169,15 @@ fn copy(
             said.push('\n');
         }
     })?;
-    let _ender = Ender::of(&process)?;
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let size = output.read(&mut buffer).map_err(Error::from)?;
-        if size == 0 {
-            break;
-        }
-        let piece = Bytes::copy_from_slice(&buffer[..size]);
-        let gone = match begun.take() {
-            Some(first) => first.send(Ok(piece)).is_err(),
-            None => pieces.blocking_send(Ok(piece)).is_err(),
-        };
-        if gone {
-            return Ok(());
-        }
+    let taken = pass_on(&mut output, give, begun);
+    // Nobody reads any more: a process that would go on writing ends.
+    drop(output);
+    if !matches!(taken, Ok(true)) {
+        process.handle()?.ask_to_stop()?;
     }
     process.wait()?;
     let (status, _) = process.take()?;
-    if !status.success() {
+    if taken.map_err(Error::from)? && !status.success() {
         let said = said.lock().unwrap_or_else(PoisonError::into_inner);
         return Err(refusal(status.code(), &said));
     }
@@ -190,6 +185,29 @@ fn copy(
         drop(first.send(Ok(Bytes::new())));
     }
     Ok(())
+}
+
+/// Whether somebody took all of it.
+fn pass_on(
+    output: &mut impl Read,
+    give: impl Fn(Piece) -> bool,
+    begun: &mut Option<oneshot::Sender<Answer<Bytes>>>,
+) -> std::io::Result<bool> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let size = output.read(&mut buffer)?;
+        if size == 0 {
+            return Ok(true);
+        }
+        let piece = Bytes::copy_from_slice(&buffer[..size]);
+        let taken = match begun.take() {
+            Some(first) => first.send(Ok(piece)).is_ok(),
+            None => give(Ok(piece)),
+        };
+        if !taken {
+            return Ok(false);
+        }
+    }
 }
 
 /// What a command says on standard error at its end: `error: TEXT`, and maybe `   try: REMEDY`.

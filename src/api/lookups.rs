@@ -1,6 +1,7 @@
 //! What is looked up in a repository, by a process with `--json`: for answers and pages alike.
 
 use axum::body::Body;
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -255,7 +256,8 @@ impl super::office::Office {
 
     pub(super) async fn content(self: &Shared, card: &Card, snapshot: &str, path: &str) -> Answer<Body> {
         is_path(path)?;
-        self.fetch(&card.accepted, &["dump", "--", snapshot, path]).await
+        self.typed(card, snapshot, path, self.fetch(&card.accepted, &["dump", "--", snapshot, path]).await)
+            .await
     }
 
     pub(super) async fn sql(
@@ -267,7 +269,24 @@ impl super::office::Office {
         let database = database.map(|name| format!("--database={name}"));
         let words: Vec<&str> =
             ["dump", "--sql"].into_iter().chain(database.as_deref()).chain(["--", snapshot]).collect();
-        self.fetch(&card.accepted, &words).await
+        self.typed(card, snapshot, "/", self.fetch(&card.accepted, &words).await).await
+    }
+
+    /// A raw answer cannot say of which kind its failure is; a look at the same place can.
+    async fn typed(
+        self: &Shared,
+        card: &Card,
+        snapshot: &str,
+        path: &str,
+        fetched: Answer<Body>,
+    ) -> Answer<Body> {
+        match fetched {
+            Err(problem) if problem.status() == StatusCode::BAD_GATEWAY => {
+                self.files(card, snapshot, path).await?;
+                Err(problem)
+            }
+            other => other,
+        }
     }
 
     pub(super) async fn differences(self: &Shared, card: &Card, old: &str, new: &str) -> Answer<Differences> {
@@ -371,12 +390,6 @@ impl Planned {
 /// A path that goes up leads nowhere in a snapshot, and whoever sends one is told.
 fn is_path(path: &str) -> Answer<()> {
     let bad = path.contains('\0') || path.split('/').any(|part| part == "..") || !path.starts_with('/');
-    if bad {
-        return Err(Problem::of_kind(
-            "usage",
-            "this is no path in a snapshot",
-            Some("give an absolute path without `..`".to_owned()),
-        ));
-    }
-    Ok(())
+    let remedy = Some("give an absolute path without `..`".to_owned());
+    if bad { Err(Problem::of_kind("usage", "this is no path in a snapshot", remedy)) } else { Ok(()) }
 }

@@ -24,6 +24,9 @@ use crate::sys::secret::Secret;
 /// Processes that read repositories at the same time: each has an index in its memory.
 const CHILDREN: usize = 2;
 
+/// Those that are fetched from, on top of them: who takes their time over a download keeps nobody from looking.
+const DOWNLOADS: usize = 2;
+
 /// Where to listen, and whom to let in.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -45,6 +48,7 @@ pub(super) struct Office {
     pub(super) throttle: Throttle,
     pub(super) audit: Audit,
     pub(super) children: Arc<Semaphore>,
+    pub(super) downloads: Arc<Semaphore>,
     /// Configurations are changed one at a time.
     pub(super) editing: tokio::sync::Mutex<()>,
     pub(super) shelf: Shelf,
@@ -74,6 +78,7 @@ impl Office {
             sessions: Sessions::default(),
             throttle: Throttle::default(),
             children: Arc::new(Semaphore::new(CHILDREN)),
+            downloads: Arc::new(Semaphore::new(DOWNLOADS)),
             editing: tokio::sync::Mutex::new(()),
             shelf: Shelf::default(),
             plans: Plans::default(),

@@ -126,6 +126,7 @@ impl Problem {
     pub(super) fn of_kind(kind: &str, message: impl Into<String>, remedy: Option<String>) -> Self {
         let (status, title) = match kind {
             "usage" => (StatusCode::UNPROCESSABLE_ENTITY, "Not possible as asked"),
+            "not-found" => (StatusCode::NOT_FOUND, "There is no such thing"),
             "locked" => (StatusCode::CONFLICT, "Somebody else is at it"),
             "no-repository" => (StatusCode::CONFLICT, "There is no repository"),
             "wrong-password" => (StatusCode::CONFLICT, "The password does not open the repository"),
@@ -164,6 +165,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             Kind::Failed => "failed",
+            Kind::NotFound => "not-found",
             Kind::Usage => "usage",
             Kind::NoRepository => "no-repository",
             Kind::Locked => "locked",

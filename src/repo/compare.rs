@@ -14,7 +14,7 @@ use super::list::Snapshot;
 use super::patterns::Patterns;
 use super::reader::{Below, Reader};
 use super::walk::{Walk, unix_mode};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::event::Cx;
 
 /// The differences, in path order.
@@ -111,7 +111,7 @@ impl Reader {
         let nodes = (self.find(old.tree, path)?, self.find(new.tree, path)?);
         if matches!(nodes, (None, None)) {
             let text = format!("neither snapshot has /{}", path.display());
-            return Err(Error::failed(text).with_remedy("`lifeboat ls` shows what they have"));
+            return Err(Error::new(Kind::NotFound, text).with_remedy("`lifeboat ls` shows what they have"));
         }
         let below = |node: Option<Node>| node.map(|node| self.below(&node)).transpose();
         let full =

@@ -8,7 +8,7 @@ use rustic_core::{FileType, ReadBackend};
 use serde::Serialize;
 
 use super::{Repo, engine_error};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// Tag of a snapshot in which nothing that was asked for is missing.
 pub const COMPLETE: &str = "complete";
@@ -97,8 +97,10 @@ impl Repo {
         }
         match found.len() {
             1 => Ok(found.remove(0)),
-            0 => Err(Error::failed(format!("no snapshot has an id that starts with `{prefix}`"))
-                .with_remedy("`lifeboat snapshots` lists them")),
+            0 => {
+                Err(Error::new(Kind::NotFound, format!("no snapshot has an id that starts with `{prefix}`"))
+                    .with_remedy("`lifeboat snapshots` lists them"))
+            }
             count => Err(Error::failed(format!("{count} snapshots have an id that starts with `{prefix}`"))
                 .with_remedy("give more of its letters")),
         }

@@ -14,7 +14,7 @@ use super::list::Snapshot;
 use super::manifest::{DUMPS, MANIFEST, Manifest, VIRTUAL};
 use super::{REPAIR, Repo, engine_error};
 use crate::dump::Shelf;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 
 /// The highest manifest format this program can read.
 const FORMAT: u32 = 1;
@@ -87,7 +87,7 @@ impl Reader {
     /// The node at a path that must be there.
     pub fn node(&self, snapshot: &Snapshot, path: &Path) -> Result<Node> {
         self.find(snapshot.tree, path)?.ok_or_else(|| {
-            Error::usage(format!("snapshot {} has no {}", snapshot.short_id(), path.display()))
+            Error::new(Kind::NotFound, format!("snapshot {} has no {}", snapshot.short_id(), path.display()))
                 .with_remedy(format!("`lifeboat ls {}` shows what it has", snapshot.short_id()))
         })
     }

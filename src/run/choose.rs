@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::Job;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::event::Cx;
 use crate::repo::{Repo, Snapshot};
 use crate::schedule::{SAFETY, Wanted};
@@ -46,9 +46,8 @@ fn newest(repo: &Repo, job: &Job, limit: Option<(Timestamp, &String)>, cx: &Cx) 
             Some(first) => format!("the first one is {} of {}", first.short_id(), job.local(first.time)),
             None => "`lifeboat snapshots` lists what there is".to_owned(),
         };
-        return Err(
-            Error::failed(format!("{} has no complete snapshot{when}", job.site.name)).with_remedy(remedy)
-        );
+        return Err(Error::new(Kind::NotFound, format!("{} has no complete snapshot{when}", job.site.name))
+            .with_remedy(remedy));
     };
     let skipped = ours.iter().rev().filter(within).take_while(|snapshot| snapshot.id != chosen.id).count();
     if skipped > 0 {

@@ -15,7 +15,7 @@ use super::scope::Run;
 use super::work::Work;
 use super::{Job, claim_site, recover};
 use crate::database::{Means, SideCopy};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Kind, Result};
 use crate::event::{Cx, Step};
 use crate::schedule::Wanted;
 
@@ -112,8 +112,11 @@ struct Plan {
 impl Plan {
     fn make(job: &Job) -> Result<Self> {
         let Some(last) = Journal::last(&job.state)? else {
-            return Err(Error::failed(format!("there is no restore of {} to undo", job.site.name))
-                .with_remedy("`lifeboat restore --at TIME` goes to another moment"));
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("there is no restore of {} to undo", job.site.name),
+            )
+            .with_remedy("`lifeboat restore --at TIME` goes to another moment"));
         };
         let journal = revived(job, &last)?;
         if journal.is_none() && last.safety.is_none() {

@@ -104,3 +104,39 @@ fn two_hundred_look_on_and_nobody_misses_the_end() {
     let memory = peak_memory(&server);
     assert!(memory < 96, "the agent took {memory} MiB");
 }
+
+/// Downloads that nobody takes, and that are left in the middle.
+#[test]
+fn who_does_not_take_a_download_keeps_nobody_from_looking() {
+    let world = crate::world::World::new("databases: []");
+    let film: Vec<u8> =
+        (0..32_u32 << 20).map(|number| number.to_le_bytes()[1] ^ number.to_le_bytes()[0]).collect();
+    world.write("film.mp4", &film);
+    world.init();
+    world.backup();
+    let server = Server::of(world);
+    let path =
+        format!("/v1/sites/demo/snapshots/latest/content?path={}/film.mp4", server.world.root.display());
+    let begin = || {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\r\n",
+            server.address, server.token
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = [0; 100];
+        stream.read_exact(&mut head).unwrap();
+        assert!(head.starts_with(b"HTTP/1.1 200"));
+        stream
+    };
+    let stalled = [begin(), begin()];
+    assert_eq!(server.json("/v1/sites/demo/snapshots").as_array().unwrap().len(), 1);
+    drop(stalled);
+    // Their places are free again, and nothing of them is left.
+    assert_eq!(server.get(&path).body, film);
+    server.wait_until("no process is left", || {
+        std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap().flatten().all(|task| {
+            std::fs::read_to_string(task.path().join("children")).unwrap_or_default().trim().is_empty()
+        })
+    });
+}
