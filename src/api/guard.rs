@@ -68,9 +68,10 @@ impl Rules {
     fn find(&self, path: Option<&str>, method: &Method) -> Answer<Option<Rule>> {
         let Some(rules) = path.and_then(|path| self.0.get(path)) else { return Ok(None) };
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        let allowed: Vec<_> = rules.keys().map(String::as_str).collect();
-        let rule = rules.get(method.as_str()).copied();
-        rule.map(Some).ok_or_else(|| Problem::wrong_method(&allowed.join(", ")))
+        rules.get(method.as_str()).copied().map(Some).ok_or_else(|| {
+            let allowed: Vec<_> = rules.keys().map(String::as_str).collect();
+            Problem::wrong_method(&allowed.join(", "))
+        })
     }
 }
 
@@ -144,11 +145,10 @@ fn check(
         return Err(Problem::too_many("this token asks too often", 1));
     }
     match rule? {
-        Some(Rule::Scope(scope)) if caller.may(scope) => {}
-        Some(Rule::Scope(scope)) => {
+        Some(Rule::Scope(scope)) if !caller.may(scope) => {
             return Err(Problem::forbidden(format!("this needs a token with the scope {scope}")));
         }
-        Some(Rule::Open) => {}
+        Some(_) => {}
         None if path.is_some() => return Err(Problem::forbidden("nobody may do this")),
         None => return Err(Problem::not_found("there is no such route").with_remedy("see /v1/openapi.json")),
     }
@@ -162,7 +162,6 @@ fn check(
 
 /// Whose token or session it is.
 fn caller(office: &Shared, headers: &HeaderMap, peer: &Peer) -> Answer<(Caller, Option<Visitor>)> {
-    let now = Instant::now();
     let bearer = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     let cookie = cookie(headers);
     if bearer.is_none() && cookie.is_none() {
@@ -170,7 +169,7 @@ fn caller(office: &Shared, headers: &HeaderMap, peer: &Peer) -> Answer<(Caller, 
     }
     if let Some(cookie) = cookie.filter(|_| bearer.is_none()) {
         // A cookie of before is no guess: it says only that somebody has to log in again.
-        let visitor = office.sessions.find(&cookie, now).ok_or_else(Problem::unauthorized)?;
+        let visitor = office.sessions.find(&cookie, Instant::now()).ok_or_else(Problem::unauthorized)?;
         let token = office.door.valid(&visitor.token).ok_or_else(Problem::unauthorized)?;
         return Ok((Caller { token, csrf: Some(visitor.csrf.clone()) }, Some(visitor)));
     }
@@ -178,15 +177,19 @@ fn caller(office: &Shared, headers: &HeaderMap, peer: &Peer) -> Answer<(Caller, 
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     });
-    // Whoever guesses waits; who comes through the same proxy with a right token, which nobody can guess, does not.
-    let token = text.and_then(|text| office.door.find(text)).ok_or_else(|| {
+    Ok((Caller { token: let_in(office, text, peer)?, csrf: None }, None))
+}
+
+/// Whoever guesses waits; who comes through the same proxy with a right token, which nobody can guess, does not.
+pub(super) fn let_in(office: &Shared, token: Option<&str>, peer: &Peer) -> Answer<Known> {
+    token.and_then(|token| office.door.find(token)).ok_or_else(|| {
+        let now = Instant::now();
         if let Some(left) = office.throttle.must_wait(&peer.name, now) {
             return Problem::too_many("too many wrong tokens came from there", left.as_secs() + 1);
         }
         office.throttle.failed(&peer.name, now);
         Problem::unauthorized()
-    })?;
-    Ok((Caller { token, csrf: None }, None))
+    })
 }
 
 /// The content of our cookie.

@@ -3,6 +3,7 @@
 //! Nothing here knows how a backup is made: what is asked is looked up on the agent's desk and in the history, handed to the agent's
 //! loop, or is one more process of this program with `--json`. So there is one way to do a thing.
 
+mod aside;
 mod audit;
 mod body;
 mod child;
@@ -53,9 +54,4 @@ pub fn start(
     };
     let work = move || runtime.block_on(listen::serve(places, router::router(&office), office.clone()));
     thread::Builder::new().name("api".to_owned()).spawn(work).context("start the thread of the API").map(drop)
-}
-
-/// The `OpenAPI` document of all routes.
-pub fn document() -> serde_json::Value {
-    serde_json::to_value(rest::document()).unwrap_or_default()
 }

@@ -9,17 +9,16 @@ use super::words::{bytes, many, shown, took};
 use super::{Page, overview, snapshots, work};
 use crate::access::Scope;
 use crate::agent::{self, Drill};
+use crate::api::aside::aside;
 use crate::api::lookups::SnapshotView;
 use crate::api::problem::Answer;
-use crate::error::Error;
 
 /// Drills that are listed.
 const MOST: usize = 100;
 
 pub(super) async fn page(visit: Visit) -> Answer<Page> {
     let state = visit.card.state.clone();
-    let read = tokio::task::spawn_blocking(move || agent::drills(&state));
-    let mut drills = read.await.map_err(|_| Error::failed("a thread broke off"))??;
+    let mut drills = aside(move || agent::drills(&state)).await?;
     drills.reverse();
     let at_work = visit.office.at_work(visit.card.clone()).await?;
     let all = visit.office.recent_snapshots(&visit.card).await;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{Page, frame};
 use crate::api::extract::{Asked, Form as OurForm};
-use crate::api::guard::cookie;
+use crate::api::guard::{cookie, let_in};
 use crate::api::listen::{Peer, Way};
 use crate::api::office::Shared;
 use crate::api::problem::{Answer, Problem};
@@ -54,23 +54,21 @@ pub(super) async fn log_in(
 ) -> Answer<Response> {
     let headers = request.headers().clone();
     is_our_form(&headers)?;
-    let now = Instant::now();
     let filled = <Form<Filled> as axum::extract::FromRequest<_>>::from_request(request, &office).await;
     let Form(filled) = filled
         .map_err(|rejection| Problem::bad_request(StatusCode::UNPROCESSABLE_ENTITY, rejection.body_text()))?;
     let next = local(&filled.next);
-    let Some(token) = office.door.find(filled.token.trim()) else {
-        // Whoever guesses waits; who comes through the same proxy with a right token does not.
-        if let Some(left) = office.throttle.must_wait(&peer.name, now) {
-            return Err(Problem::too_many("too many wrong tokens came from there", left.as_secs() + 1));
+    let token = match let_in(&office, Some(filled.token.trim()), &peer) {
+        Ok(token) => token,
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            return Ok((StatusCode::UNAUTHORIZED, page(Why::Wrong, next)).into_response());
         }
-        office.throttle.failed(&peer.name, now);
-        return Ok((StatusCode::UNAUTHORIZED, page(Why::Wrong, next)).into_response());
+        Err(problem) => return Err(problem),
     };
     if let Some(former) = cookie(&headers) {
         office.sessions.end(&former);
     }
-    let session = office.sessions.begin(&token.id, now);
+    let session = office.sessions.begin(&token.id, Instant::now());
     Ok(with_cookie(Redirect::to(next), &session, peer.way, ""))
 }
 

@@ -11,11 +11,11 @@ use super::visit::{Visitor, clock, encoded};
 use super::words::shown;
 use super::{frame, work};
 use crate::agent::Card;
+use crate::api::aside::aside;
 use crate::api::office::{Shared, config_of};
 use crate::api::problem::Answer;
 use crate::api::view::RunView;
 use crate::config::Config;
-use crate::error::Error;
 
 /// Runs of a site among which its last backup is looked for.
 const LOOKED_AT: usize = 12;
@@ -54,8 +54,7 @@ async fn look(office: &Shared, card: &Card) -> Answer<Site> {
 
 pub(super) async fn facts(card: &Card, config: Config, runs: Vec<RunView>, now: Timestamp) -> Answer<Facts> {
     let card = card.clone();
-    let gathered = tokio::task::spawn_blocking(move || Facts::gather(&card, &config, &runs, now));
-    Ok(gathered.await.map_err(|_| Error::failed("a thread broke off"))??)
+    aside(move || Facts::gather(&card, &config, &runs, now)).await
 }
 
 fn content(sites: &[Site]) -> Markup {

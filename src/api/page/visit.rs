@@ -1,13 +1,13 @@
 //! A request for a page of a site: whose it is, which site, and on which clocks its times are shown.
 
-use std::fmt::Write as _;
-
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::response::Redirect;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::words::Clock;
 use crate::access::Scope;
@@ -103,16 +103,11 @@ impl Visit {
     }
 }
 
+/// What stands in an address as it is.
+const AS_IT_IS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
 /// Text as a part of an address.
 pub(super) fn encoded(text: &str) -> String {
-    let mut safe = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            safe.push(char::from(byte));
-        } else {
-            // Writing to memory cannot fail.
-            let _ = write!(safe, "%{byte:02X}");
-        }
-    }
-    safe
+    utf8_percent_encode(text, AS_IT_IS).to_string()
 }

@@ -48,7 +48,7 @@ fn described() -> OpenApiRouter<Shared> {
 }
 
 /// Describes every route.
-pub(super) fn document() -> Document {
+fn document() -> Document {
     let mut document = described().split_for_parts().1;
     let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     document.components.get_or_insert_with(Default::default).add_security_scheme("token", scheme);
@@ -69,7 +69,8 @@ pub(super) fn document() -> Document {
 
 /// All of them.
 pub(super) fn routes() -> Routes {
-    Routes::new(described().split_for_parts().0, rules(&document()))
+    let (routes, document) = described().split_for_parts();
+    Routes::new(routes, rules(&document))
 }
 
 /// What each route needs, as its description says; one that does not say is for nobody.

@@ -10,10 +10,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::agent::Card;
+use crate::api::aside::aside;
 use crate::api::extract::{Asked, Named};
 use crate::api::office::{Office, Shared};
 use crate::api::problem::{Answer, Problem};
 use crate::api::view::RunView;
+use crate::error::Error;
 use crate::history::{self, Standing};
 
 const MOST: usize = 1000;
@@ -134,23 +136,21 @@ impl Office {
 
     pub(in crate::api) async fn runs(&self, card: Card, limit: usize) -> Answer<Vec<RunView>> {
         let live = self.desk.live.clone();
-        let read = tokio::task::spawn_blocking(move || {
+        let read = aside(move || {
             let now = Timestamp::now();
             let past = history::newest(&history::directory(&card.state), limit)?;
             let view = |past: history::Past| {
                 let shown = live.find(&card.state, &past.id).filter(|_| past.standing == Standing::Running);
                 RunView::of(&card.name, shown.as_ref().map_or(&past, |shown| &shown.past), now)
             };
-            Ok::<_, crate::error::Error>(past.into_iter().map(view).collect())
+            Ok::<_, Error>(past.into_iter().map(view).collect())
         });
-        Ok(read.await.map_err(|_| crate::error::Error::failed("a thread broke off"))??)
+        read.await
     }
 
     /// All that was said in a run, the first thing first.
     pub(in crate::api) async fn events(&self, card: Card, run: String) -> Answer<Vec<EventView>> {
-        let events =
-            tokio::task::spawn_blocking(move || history::events(&history::directory(&card.state), &run));
-        let events = events.await.map_err(|_| crate::error::Error::failed("a thread broke off"))??;
+        let events = aside(move || history::events(&history::directory(&card.state), &run)).await?;
         let view = |event: &crate::event::Event| EventView {
             seq: event.seq,
             at: event.at,
@@ -167,10 +167,10 @@ impl Office {
         if let Some(queued) = card.queue.iter().find(|queued| queued.run == run) {
             return Ok(RunView::waiting(&card.name, queued));
         }
-        let read = tokio::task::spawn_blocking(move || {
+        let read = aside(move || {
             let past = history::read(&history::directory(&card.state), &run)?;
-            Ok::<_, crate::error::Error>(past.map(|past| RunView::of(&card.name, &past, Timestamp::now())))
+            Ok::<_, Error>(past.map(|past| RunView::of(&card.name, &past, Timestamp::now())))
         });
-        read.await.map_err(|_| crate::error::Error::failed("a thread broke off"))??.ok_or_else(no_run)
+        read.await?.ok_or_else(no_run)
     }
 }

@@ -9,11 +9,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::agent::spool;
+use crate::api::aside::aside;
 use crate::api::extract::{Asked, Json, Named};
 use crate::api::office::{Shared, config_of};
 use crate::api::problem::{Answer, Problem};
 use crate::api::view::SiteView;
-use crate::error::Error;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -90,15 +90,16 @@ async fn requests(
     Named(site): Named<String>,
 ) -> Answer<axum::Json<Vec<RequestView>>> {
     let card = office.card(&site)?;
-    let also = config_of(&card)?.schedule.on_request.spool;
-    let found = tokio::task::spawn_blocking(move || spool::list(&card.state, also.as_deref()));
-    let found = found.await.map_err(|_| Error::failed("a thread broke off"))??;
+    let found = aside(move || -> Answer<_> {
+        let also = config_of(&card)?.schedule.on_request.spool;
+        Ok(spool::list(&card.state, also.as_deref())?)
+    });
     let view = |request: spool::Request| RequestView {
         name: crate::event::printable(&request.name).into_owned(),
         reason: crate::event::printable(&request.reason).into_owned(),
         dead: request.dead,
     };
-    Ok(axum::Json(found.into_iter().map(view).collect()))
+    Ok(axum::Json(found.await?.into_iter().map(view).collect()))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -129,7 +130,6 @@ async fn request(
     if reason.len() > 1000 {
         return Err(Problem::of_kind("usage", "the reason is longer than 1000 bytes", None));
     }
-    let left = tokio::task::spawn_blocking(move || spool::leave(&card.state, &reason));
-    let request = left.await.map_err(|_| Error::failed("a thread broke off"))??;
+    let request = aside(move || spool::leave(&card.state, &reason)).await?;
     Ok((StatusCode::ACCEPTED, axum::Json(Left { request })))
 }

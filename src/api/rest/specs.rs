@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::aside::aside;
 use crate::api::extract::{Json, Named};
 use crate::api::office::Shared;
 use crate::api::problem::{Answer, Mistake, Problem};
@@ -32,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
     responses((status = 200, description = "The configuration as it was accepted", body = Object)))]
 async fn spec(State(office): State<Shared>, Named(site): Named<String>) -> Answer<axum::Json<Value>> {
     let accepted = office.card(&site)?.accepted;
-    aside(move || Ok(axum::Json(shown(&read(&accepted)?)?))).await
+    aside(move || shown(&read(&accepted)?)).await.map(axum::Json)
 }
 
 /// Replaces the configuration. What it leaves out is at its default then; `***` where there was a secret means that secret.
@@ -119,16 +120,16 @@ async fn revise(
         let old = read(&file)?;
         let new = edit(&old).map_err(mistakes)?;
         config::write(&file, new.as_bytes())?;
-        Ok(old)
+        Ok::<_, Problem>(old)
     });
     let former = former.await?;
     if let Err(problem) = accepted(office, &card.config_file).await {
         let file = card.config_file.clone();
-        aside(move || Ok(config::write(&file, &former)?)).await?;
+        aside(move || config::write(&file, &former)).await?;
         office.desk.reload().await?;
         return Err(problem);
     }
-    aside(move || Ok(axum::Json(shown(&read(&card.accepted)?)?))).await
+    aside(move || shown(&read(&card.accepted)?)).await.map(axum::Json)
 }
 
 /// Has the agent read all configurations; an error if it does not take this one.
@@ -152,9 +153,4 @@ fn mistakes(problems: Problems) -> Problem {
     let mistake =
         |problem: config::Problem| Mistake { path: problem.path, text: problem.text, remedy: problem.remedy };
     Problem::of_document(problems.list.into_iter().map(mistake).collect())
-}
-
-/// Files may be on a disk that is busy.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Error::failed("a thread broke off"))?
 }

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::agent;
+use crate::api::aside::aside;
 use crate::api::office::Shared;
 use crate::api::problem::Answer;
 use crate::error::Error;
@@ -56,7 +57,7 @@ async fn readyz(State(office): State<Shared>) -> axum::Json<Health> {
 async fn metrics(State(office): State<Shared>) -> Answer<Response> {
     let cards = office.desk.sites();
     let asked = std::sync::Arc::clone(&office);
-    let page = tokio::task::spawn_blocking(move || {
+    let page = aside(move || {
         let now = Timestamp::now();
         let one = |card: &agent::Card| {
             let config = crate::config::load(&card.accepted).map_err(Error::from)?;
@@ -66,8 +67,8 @@ async fn metrics(State(office): State<Shared>) -> Answer<Response> {
         let sites = cards.iter().filter_map(|card| {
             one(card).map_err(|error| asked.complain(format!("{} is in no metrics: {error}", card.name))).ok()
         });
-        render(&sites.collect::<Vec<_>>())
+        Ok::<_, Error>(render(&sites.collect::<Vec<_>>()))
     });
-    let page = page.await.map_err(|_| Error::failed("a thread broke off"))?;
+    let page = page.await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response())
 }
