@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Agent;
-use super::desk::{Ask, Card};
+use super::desk::{Ask, Card, Reply};
 use super::order::Work;
 use super::site::Site;
 use super::wish::Wish;
@@ -15,25 +15,27 @@ use crate::event::Outcome;
 
 impl Agent<'_> {
     pub(super) fn asked(&mut self, ask: Ask) {
-        // Who asked may be gone; what was asked for is done all the same.
         match ask {
             Ask::Begin { site, wish, reply } => {
                 let begun = self.begin_wish(&site, wish);
-                // Whoever hears its name may ask for it at once.
-                self.lay_out();
-                drop(reply.send(begun));
+                self.reply(reply, begun);
             }
             Ask::Cancel { site, run, reply } => {
                 let cancelled = self.cancel_run(&site, &run);
-                self.lay_out();
-                drop(reply.send(cancelled));
+                self.reply(reply, cancelled);
             }
             Ask::Reload { reply } => {
                 let reloaded = self.reload();
-                self.lay_out();
-                drop(reply.send(reloaded));
+                self.reply(reply, reloaded);
             }
         }
+    }
+
+    /// Whoever hears of it may look for it on the desk at once.
+    fn reply<T>(&self, reply: Reply<T>, answer: Result<T>) {
+        self.lay_out();
+        // Who asked may be gone; it is done all the same.
+        drop(reply.send(answer));
     }
 
     fn begin_wish(&mut self, site: &Path, wish: Wish) -> Result<String> {

@@ -110,19 +110,11 @@ impl Sink for Terminal {
             // The error itself is told once, at the end; an attempt's error would otherwise be lost.
             What::StepFailed { error, .. } => self.ended(&mut state, event.at, "✗", Some(error)),
             What::Progress { done, total, unit } => self.progress(&mut state, *done, *total, *unit),
-            What::Note { text } if !self.quiet => self.line(&state, &format!("    {text}")),
-            What::Warning { text, path } => {
-                let path = path.as_ref().map(|path| format!("{path}: ")).unwrap_or_default();
-                self.line(&state, &format!("  ! {path}{text}"));
+            What::Warning { .. } | What::Missed { .. } => {
+                self.line(&state, &format!("  ! {}", event.what.text()));
             }
-            What::Missed { path, why } => {
-                self.line(&state, &format!("  ! not saved or restored: {path}: {why}"));
-            }
-            What::HookRan { point, hook, verdict } if !self.quiet => {
-                self.line(&state, &format!("    hook {point} {hook}: {verdict}"));
-            }
-            What::PhaseBegun { phase } if !self.quiet => {
-                self.line(&state, &format!("    now {}", phase.name()));
+            What::Note { .. } | What::HookRan { .. } | What::PhaseBegun { .. } if !self.quiet => {
+                self.line(&state, &format!("    {}", event.what.text()));
             }
             What::GivenBack { seconds } if !self.quiet => {
                 self.line(&state, &format!("    the site was held still for {}", duration(*seconds)));

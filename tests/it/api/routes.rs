@@ -41,6 +41,15 @@ fn allows(scopes: &str, wanted: &str) -> bool {
     scopes == wanted || scopes == "admin" || wanted == "read"
 }
 
+#[track_caller]
+fn judge(status: u16, is_allowed: bool, what: &str) {
+    if is_allowed {
+        assert!(status != 401 && status != 403 && status < 500, "{what}: {status}");
+    } else {
+        assert_eq!(status, 403, "{what}");
+    }
+}
+
 #[test]
 fn every_route_asks_for_a_token_and_its_scope() {
     let server = Server::start();
@@ -60,14 +69,7 @@ fn every_route_asks_for_a_token_and_its_scope() {
             // The stream of events has no end; its head says enough.
             let answer = server.begin_to_send(method, path, &headers, &text);
             let status = answer.status().as_u16();
-            if allows(has, scope) {
-                assert!(
-                    status != 401 && status != 403 && status < 500,
-                    "{method} {path} with {has}: {status}"
-                );
-            } else {
-                assert_eq!(status, 403, "{method} {path} with {has}");
-            }
+            judge(status, allows(has, scope), &format!("{method} {path} with {has}"));
         }
     }
     // Others than the described ones there are not, and even that is told to no stranger.
@@ -92,14 +94,7 @@ fn every_page_asks_for_a_token_and_its_scope() {
         for (has, token) in &tokens {
             let bearer = ("authorization", format!("Bearer {token}"));
             let status = server.send(method, path, &[bearer, form.clone()], "").status;
-            if allows(has, scope) {
-                assert!(
-                    status != 401 && status != 403 && status < 500,
-                    "{method} {path} with {has}: {status}"
-                );
-            } else {
-                assert_eq!(status, 403, "{method} {path} with {has}");
-            }
+            judge(status, allows(has, scope), &format!("{method} {path} with {has}"));
         }
     }
 }
