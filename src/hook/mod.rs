@@ -5,13 +5,12 @@
 //! on, 75 from a `before-` hook means leave this run or step out, anything else from a `before-` hook (and from `after-probe`, `quiesce`, `resume` and `drill`) is an error, and from any
 //! other hook a warning: what was done by then stays done.
 
-mod trust;
-
 use std::time::Duration;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::{Cx, RunState, What};
 use crate::sys::process::{self, Ended, How, Program};
+use crate::sys::trust;
 
 /// Exit status of a `before-` hook that asks for the run to be left out (`EX_TEMPFAIL` of sysexits.h).
 const SKIP: i32 = 75;

@@ -12,4 +12,5 @@ pub mod secret;
 pub mod signal;
 pub mod space;
 pub mod throttle;
+pub mod trust;
 pub mod watch;

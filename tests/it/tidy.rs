@@ -55,7 +55,7 @@ const ONLY_IN: [(&str, &[&str]); 19] = [
     ("utoipa::", &["api/"]),
     ("clap::", &["cli/"]),
     ("indicatif::", &["cli/"]),
-    ("Command::new(", &["sys/process.rs"]),
+    ("Command::new(", &["sys/process/"]),
     ("env::var", &["cli/", "config/"]),
     ("println!", &[]),
     ("eprintln!", &[]),

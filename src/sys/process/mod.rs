@@ -1,11 +1,12 @@
 //! Runs a program to its end, with a deadline that also ends what it started, and a limit to what it can say.
 
-use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, Read, Write};
+mod again;
+mod collect;
+mod service;
+
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,15 +16,17 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use zeroize::Zeroizing;
 
+use self::collect::Collected;
 use crate::error::{Context, Error, Result};
+
+pub use self::again::{Again, Handle};
+pub use self::service::Service;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Between the polite and the final signal.
 const GRACE: Duration = Duration::from_secs(2);
 /// A process that waits for a dead file server does not end even when killed; we go on without it.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A process outside of the group may hold the pipe open for ever.
-const DRAIN: Duration = Duration::from_millis(500);
 
 /// What to run. The environment holds nothing but `PATH`, `LANG`, `HOME` and what is given here.
 #[derive(Clone, Copy, Debug)]
@@ -115,132 +118,6 @@ fn prepared(command: &[String]) -> Result<(Command, &String)> {
     Ok((prepared, name))
 }
 
-/// A program that goes on beside us, in a process group of its own that ends with this.
-pub struct Service {
-    child: Mutex<Child>,
-    group: Pid,
-}
-
-impl Service {
-    pub fn start(command: &[String]) -> Result<Self> {
-        let (mut prepared, name) = prepared(command)?;
-        let child = prepared
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("start {name}"))?;
-        Ok(Self { group: group_of(&child)?, child: Mutex::new(child) })
-    }
-
-    pub fn is_running(&self) -> bool {
-        wait(self.group, Duration::ZERO, || false).is_ok_and(|how| how != How::ByItself)
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // What cannot be ended is left: there is nobody to tell any more.
-        drop(signal(self.group, Signal::SIGKILL));
-        drop(wait(self.group, PATIENCE, || false));
-        drop(self.child.lock().unwrap_or_else(PoisonError::into_inner).wait());
-    }
-}
-
-/// This program once more, for one run: what that takes of memory is given back at its end, and its death is not ours.
-///
-/// It has our environment, which may hold what secrets refer to, and a process group of its own.
-pub struct Again {
-    child: Child,
-    output: Collected,
-}
-
-impl Again {
-    /// Starts it; its standard error comes line by line to `said`, on a thread of its own. Of its standard output so many bytes
-    /// are kept.
-    pub fn start(
-        arguments: &[OsString],
-        keep: usize,
-        said: impl FnMut(&str) + Send + 'static,
-    ) -> Result<Self> {
-        let mut child = again(arguments)?;
-        let output = Collected::of(child.stdout.take(), keep);
-        listen(&mut child, said)?;
-        Ok(Self { child, output })
-    }
-
-    /// The same for one whose standard output is read while it comes.
-    pub fn reading(
-        arguments: &[OsString],
-        said: impl FnMut(&str) + Send + 'static,
-    ) -> Result<(Self, impl Read + Send + 'static)> {
-        let mut child = again(arguments)?;
-        let output = child.stdout.take().ok_or_else(|| Error::failed("a process has no output"))?;
-        listen(&mut child, said)?;
-        Ok((Self { child, output: Collected::of(None::<io::Empty>, 0) }, output))
-    }
-
-    /// How to ask it to stop.
-    pub fn handle(&self) -> Result<Handle> {
-        Ok(Handle(group_of(&self.child)?))
-    }
-
-    /// Waits until it is at its end; its number is nobody else's before `take`.
-    pub fn wait(&self) -> Result<()> {
-        let group = group_of(&self.child)?;
-        loop {
-            match waitid(Id::Pid(group), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
-                Err(Errno::EINTR) => {}
-                other => return other.map(drop).context("wait for a run"),
-            }
-        }
-    }
-
-    /// Gives back how it ended and what it wrote to standard output, if that was not very long.
-    pub fn take(mut self) -> Result<(ExitStatus, Zeroizing<Vec<u8>>)> {
-        let status = self.child.wait().context("wait for a run")?;
-        Ok((status, self.output.take().0))
-    }
-}
-
-fn again(arguments: &[OsString]) -> Result<Child> {
-    Command::new("/proc/self/exe")
-        .args(arguments)
-        // The service manager hears from one process.
-        .env_remove("NOTIFY_SOCKET")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .context("start a process for the run")
-}
-
-fn listen(child: &mut Child, mut said: impl FnMut(&str) + Send + 'static) -> Result<()> {
-    const LONG_LINE: u64 = 1 << 20;
-    let Some(errors) = child.stderr.take() else { return Ok(()) };
-    let mut errors = BufReader::new(errors);
-    let listen = move || {
-        let mut line = Vec::new();
-        while errors.by_ref().take(LONG_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            said(String::from_utf8_lossy(&line).trim_end());
-            line.clear();
-        }
-    };
-    thread::Builder::new().name("listen".to_owned()).spawn(listen).context("start a thread").map(drop)
-}
-
-/// A process that can be asked to stop, until it was taken: later its number may be another's.
-#[derive(Clone, Copy, Debug)]
-pub struct Handle(Pid);
-
-impl Handle {
-    /// Asks it to unwind, as Ctrl-C does.
-    pub fn ask_to_stop(self) -> Result<()> {
-        signal(self.0, Signal::SIGTERM)
-    }
-}
-
 /// Writes from a thread: a program that does not read must not hold us up.
 fn feed(child: &mut Child, input: &[u8]) -> Result<()> {
     let Some(mut pipe) = child.stdin.take() else { return Ok(()) };
@@ -284,58 +161,6 @@ fn signal(group: Pid, signal: Signal) -> Result<()> {
     match killpg(group, signal) {
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(error) => Err(error).with_context(|| format!("send {signal}")),
-    }
-}
-
-/// One output of a program, read by a thread of its own.
-struct Collected {
-    kept: Arc<Mutex<Kept>>,
-    done: Receiver<()>,
-}
-
-#[derive(Default)]
-struct Kept {
-    data: Zeroizing<Vec<u8>>,
-    cut: bool,
-}
-
-impl Collected {
-    fn of(pipe: Option<impl Read + Send + 'static>, keep: usize) -> Self {
-        let kept = Arc::new(Mutex::new(Kept::default()));
-        let (ended, done) = channel();
-        if let Some(pipe) = pipe {
-            let kept = Arc::clone(&kept);
-            thread::spawn(move || {
-                let read = collect(pipe, keep, &kept);
-                kept.lock().unwrap_or_else(PoisonError::into_inner).cut |= read.is_err();
-                // Nobody waits any more if the deadline has passed.
-                let _ = ended.send(());
-            });
-        }
-        Self { kept, done }
-    }
-
-    /// What came so far, after a short wait for what is still in the pipe.
-    fn take(self) -> (Zeroizing<Vec<u8>>, bool) {
-        let ended = self.done.recv_timeout(DRAIN).is_ok();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut kept.data), kept.cut || !ended)
-    }
-}
-
-fn collect(mut pipe: impl Read, keep: usize, kept: &Mutex<Kept>) -> io::Result<()> {
-    let mut buffer = Zeroizing::new([0; 8192]);
-    loop {
-        let size = match pipe.read(&mut *buffer) {
-            Ok(0) => return Ok(()),
-            Ok(size) => size,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = keep - kept.data.len().min(keep);
-        kept.data.extend_from_slice(&buffer[..size.min(room)]);
-        kept.cut |= size > room;
     }
 }
 

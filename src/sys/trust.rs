@@ -19,7 +19,7 @@ const LINKS: usize = 40;
 /// Refuses a program if its file, a directory above it or a symbolic link on the way could be changed by somebody else.
 ///
 /// Every component is looked at, links followed by hand: a check of the final path alone would not see who may turn the link.
-pub(super) fn check(program: &Path) -> Result<()> {
+pub fn check(program: &Path) -> Result<()> {
     if !program.is_absolute() {
         return Err(Error::usage(format!("program {} is not an absolute path", program.display()))
             .with_remedy("write the path from the root on"));
