@@ -6,10 +6,9 @@ use super::args::Backup;
 use super::output::{bytes, count, duration, printable};
 use super::{Done, Session};
 use crate::error::{Error, Result};
-use crate::event::{RunKind, RunState};
+use crate::event::{RunKind, RunState, check_tag};
 use crate::repo::Snapshot;
 use crate::run::{self, BackupRequest};
-use crate::schedule::SAFETY;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -30,9 +29,11 @@ pub(super) fn backup(session: &Session<'_>, args: &Backup) -> Done {
         (_, true) => "requested",
         _ => "manual",
     };
-    if args.tag.iter().any(|tag| tag == SAFETY) {
-        return Err(Error::usage(format!("the tag `{SAFETY}` is for what a restore saves before it begins"))
-            .with_remedy("choose another one; `keep` holds a snapshot for good"));
+    for tag in &args.tag {
+        check_tag(tag).map_err(|why| {
+            Error::usage(format!("the tag `{tag}` {why}"))
+                .with_remedy("choose another one; `keep` holds a snapshot for good")
+        })?;
     }
     let mut tags = vec![cause.to_owned()];
     tags.extend(args.tag.iter().cloned());

@@ -109,6 +109,7 @@ impl Sink for Terminal {
             What::StepDone { .. } => self.ended(&mut state, event.at, "✓", None),
             // The error itself is told once, at the end; an attempt's error would otherwise be lost.
             What::StepFailed { error, .. } => self.ended(&mut state, event.at, "✗", Some(error)),
+            What::StepSkipped { why, .. } => self.ended(&mut state, event.at, "-", Some(why)),
             What::Progress { done, total, unit } => self.progress(&mut state, *done, *total, *unit),
             What::Warning { .. } | What::Missed { .. } => {
                 self.line(&state, &format!("  ! {}", event.what.text()));

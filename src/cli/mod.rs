@@ -11,6 +11,7 @@ mod doctor;
 mod drill;
 mod dump;
 mod find;
+mod hooks;
 mod init;
 mod key;
 mod maintain;
@@ -125,6 +126,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Diff(args) => browse::diff(session, args),
         Command::Doctor => doctor::doctor(session),
         Command::Key { action } => key::key(session, action),
+        Command::Hooks { action } => hooks::hooks(session, action),
         Command::Notify { action } => notify::notify(session, action),
         Command::Token { action } => token::token(session, action),
         Command::Config { action } => config::config(session, action),

@@ -59,7 +59,7 @@ pub(super) struct Document {
 impl Document {
     /// Whoever can read the file does not matter here: what comes out of it is written with a mode of its own.
     pub(super) fn read(file: &Path, text: &[u8]) -> Result<Self, Problems> {
-        let super::Read { config, node, secrets } = super::parse(file, text, &Privacy::Private)?;
+        let super::Read { config, node, secrets } = super::parse(file, text, &Privacy::Private, None)?;
         let mut reader = Reader { places: secrets.into_iter().collect(), found: BTreeMap::new() };
         let value = reader.value(&node, &mut Vec::new());
         Ok(Self { value, config, secrets: reader.found, node })

@@ -10,7 +10,6 @@ use crate::database::{
     self, DatabaseSpec, MysqlAddress, MysqlSpec, PostgresAddress, PostgresSpec, SqliteSpec,
 };
 use crate::error::{Context, Error, Result};
-use crate::hook::HookSpec;
 use crate::repo::RepoSpec;
 use crate::run::job::Job;
 use crate::schedule::Retention;
@@ -65,7 +64,7 @@ impl Config {
             },
             quiesce: self.quiesce.spec(),
             limits: self.limits.of_run(),
-            hooks: self.hook_specs(),
+            hooks: self.hooks()?.hooks,
             zone: self.time_zone()?,
             state: self.site_state(),
             patience: Watch::LIMIT,
@@ -186,17 +185,6 @@ impl Config {
         let password = if key_file.exists() { None } else { Some(self.repository_password()?) };
         let limits = self.limits.of_repository(&self.site_state());
         Ok(RepoSpec { path: self.repository.path.clone(), password, key_file, limits })
-    }
-
-    fn hook_specs(&self) -> Vec<HookSpec> {
-        let mut specs = Vec::new();
-        for (point, hooks) in &self.hooks {
-            for hook in hooks {
-                let (command, timeout) = (hook.command.clone(), hook.timeout);
-                specs.push(HookSpec { point: point.clone(), command, timeout });
-            }
-        }
-        specs
     }
 
     /// The zone in which people say and read times.

@@ -28,7 +28,7 @@ mod yaml;
 use std::fs::OpenOptions;
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -79,7 +79,8 @@ pub fn load_with_text(path: &Path) -> Result<(Config, Zeroizing<Vec<u8>>), Probl
     }
     let mut data = Zeroizing::new(Vec::new());
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut data).map_err(unreadable)?;
-    let read = parse(path, &data, &Privacy::of(path, metadata.mode(), symlink))?;
+    let privacy = Privacy::of(path, metadata.mode(), symlink);
+    let read = parse(path, &data, &privacy, hooks::directory(path))?;
     Ok((read.config, data))
 }
 
@@ -90,7 +91,8 @@ struct Read {
     secrets: Vec<(yaml::Place, secret::Way)>,
 }
 
-fn parse(path: &Path, data: &[u8], privacy: &Privacy) -> Result<Read, Problems> {
+/// `hooks` is the directory in which there may be more of them, if that can be told.
+fn parse(path: &Path, data: &[u8], privacy: &Privacy, hooks: Option<PathBuf>) -> Result<Read, Problems> {
     if data.len() > MAX_FILE {
         return Err(Problems::of_file(
             path,
@@ -103,7 +105,7 @@ fn parse(path: &Path, data: &[u8], privacy: &Privacy) -> Result<Read, Problems> 
     })?;
     let node = yaml::parse(text).map_err(|refusal| Problems::of_syntax(path, refusal))?;
     let findings = Findings::default();
-    let config = read::config(&At::root(&node, &findings), privacy);
+    let config = read::config(&At::root(&node, &findings), privacy, hooks);
     match config {
         Some(config) if findings.is_empty() => Ok(Read { config, secrets: findings.into_secrets(), node }),
         _ => Err(findings.into_problems(path, text)),

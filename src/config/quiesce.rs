@@ -1,10 +1,12 @@
 //! Reads how a backup holds the site still.
 
+use std::path::Path;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 
 use super::duration;
+use super::hooks::has_file;
 use super::walk::{At, optional};
 use crate::run;
 
@@ -46,8 +48,9 @@ impl Quiesce {
     }
 }
 
-/// `hooks` is the section that must say how.
-pub(super) fn read(at: &At<'_>, hooks: Option<&At<'_>>) -> Option<Quiesce> {
+/// `hooks` is the section that must say how, if no file of the site does. Where that cannot be told, the reader of the file
+/// itself will.
+pub(super) fn read(at: &At<'_>, hooks: Option<&At<'_>>, files: Option<(&Path, &str)>) -> Option<Quiesce> {
     let table = at.table(&["mode", "limit"])?;
     let modes = [("off", Mode::Off), ("database-only", Mode::DatabaseOnly), ("full", Mode::Full)];
     let mode = optional(&table, "mode", |at| at.choice(&modes, "use off, database-only or full"));
@@ -59,7 +62,8 @@ pub(super) fn read(at: &At<'_>, hooks: Option<&At<'_>>) -> Option<Quiesce> {
     {
         let points = hooks.filter(|at| at.is_map()).and_then(|at| at.peek(&[]));
         for point in ["quiesce", "resume"] {
-            if !points.as_ref().is_some_and(|points| points.keys().any(|key| key == point)) {
+            let is_file = files.is_none_or(|(directory, site)| has_file(directory, site, point));
+            if !is_file && !points.as_ref().is_some_and(|points| points.keys().any(|key| key == point)) {
                 mode_at.complain(
                     format_args!("needs a hook `{point}`, and there is none"),
                     format_args!("add hooks.{point}, or write mode: off"),

@@ -35,7 +35,7 @@ const SYSTEM: [&str; 12] =
     ["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/sbin", "/sys", "/usr"];
 
 /// The whole file; `None` only after something was noted.
-pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
+pub(super) fn config(root: &At<'_>, privacy: &Privacy, hooks_directory: Option<PathBuf>) -> Option<Config> {
     let top = root.table(&KEYS)?;
     let enabled = optional(&top, "enabled", At::yes_no);
     let site = top.need("site", "add a section with name and root").and_then(|at| site(&at));
@@ -47,7 +47,10 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
     let schedule = optional(&top, "schedule", schedule::read);
     let retention = optional(&top, "retention", retention::read);
     let restore = optional(&top, "restore", restore);
-    let quiesce = optional(&top, "quiesce", |at| quiesce::read(at, top.get("hooks").as_ref()));
+    let quiesce = optional(&top, "quiesce", |at| {
+        let name = site.as_ref().map(|site| site.name.as_str());
+        quiesce::read(at, top.get("hooks").as_ref(), hooks_directory.as_deref().zip(name))
+    });
     let limits = optional(&top, "limits", limits::read);
     let notify = optional(&top, "notify", |at| notify::read(at, privacy));
     let hooks = optional(&top, "hooks", hooks::read);
@@ -71,6 +74,7 @@ pub(super) fn config(root: &At<'_>, privacy: &Privacy) -> Option<Config> {
         hooks: hooks.ok()?.unwrap_or_default(),
         zone: zone.ok()?,
         state: state?,
+        hooks_directory,
     })
 }
 

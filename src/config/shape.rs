@@ -47,6 +47,9 @@ pub struct Config {
     /// Directory for what the agent remembers; default `/var/lib/lifeboat`.
     #[schemars(default)]
     pub state: PathBuf,
+    /// `hooks.d` beside the file that was read; nothing if it was none.
+    #[schemars(skip)]
+    pub hooks_directory: Option<PathBuf>,
 }
 
 /// `daily`, or a section of its own.
@@ -206,4 +209,15 @@ pub struct Hook {
     /// How long it may take, such as `30s` or `5m`; default `10m`.
     #[schemars(with = "Option<String>")]
     pub timeout: std::time::Duration,
+    /// Name or number of the user as whom it runs; left out: as whom Lifeboat runs.
+    pub user: Option<String>,
+    /// Of the program's file, in 64 hexadecimal digits; with another one it is not run.
+    #[schemars(with = "Option<String>")]
+    pub sha256: Option<[u8; 32]>,
+    /// The only directories below which it can write; left out: wherever its user can. Needs landlock.
+    #[schemars(default)]
+    pub writable: Vec<PathBuf>,
+    /// Whether nothing that it starts can gain rights, such as by set-user-id; default false, or true with `writable`.
+    #[schemars(default)]
+    pub no_new_privileges: bool,
 }

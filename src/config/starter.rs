@@ -61,7 +61,7 @@ pub fn starter(wish: &Starter<'_>) -> Result<Zeroizing<String>> {
             quoted_path(state)?
         ));
     }
-    super::parse(Path::new("the new configuration"), text.as_bytes(), &Privacy::Private)?;
+    super::parse(Path::new("the new configuration"), text.as_bytes(), &Privacy::Private, None)?;
     Ok(text)
 }
 

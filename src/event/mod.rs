@@ -4,20 +4,23 @@ mod cx;
 mod printable;
 mod said;
 mod state;
+mod tag;
 
 pub use cx::{Cancel, Cx, Fault, FaultKind, Pace, Sink};
 pub use printable::{printable, printable_lines};
 pub use state::{RepositorySize, Rotation, RunState, Saved, StepState};
+pub use tag::check_tag;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Kind;
 
 /// The steps of all stories, in the words that logs, hooks and exit messages use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// This node's own lock on the site.
@@ -123,7 +126,7 @@ impl Step {
 }
 
 /// What a run was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunKind {
     Backup,
@@ -151,7 +154,7 @@ impl RunKind {
 }
 
 /// How a backup stands with the site that it holds still for a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// The storage is attached and the repository opened; the site works.
@@ -176,7 +179,7 @@ impl Phase {
 }
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     Success,
@@ -187,7 +190,7 @@ pub enum Outcome {
     Cancelled,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     Bytes,
@@ -225,6 +228,11 @@ pub enum What {
         error: String,
         remedy: Option<String>,
     },
+    /// It can be done another time, and a hook asked for that.
+    StepSkipped {
+        step: Step,
+        why: String,
+    },
     /// The only lossy event; at most four a second, never stored.
     Progress {
         done: u64,
@@ -249,6 +257,19 @@ pub enum What {
         point: String,
         hook: String,
         verdict: String,
+    },
+    /// What a hook had to say to the run, by which it goes on.
+    HookAnswered {
+        point: String,
+        hook: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        skip: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        exclude: Vec<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tags: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// What a drill brought back, for its hooks to look at: the files, and each live database with the name of its copy.
     Scratch {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Outcome, Phase, RunKind, Step, Unit, What};
@@ -11,7 +12,7 @@ use super::{Event, Outcome, Phase, RunKind, Step, Unit, What};
 const LISTED: usize = 100;
 
 /// Everything there is to say about one run; each view of a run is made from this alone.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunState {
     pub run: String,
     pub kind: Option<RunKind>,
@@ -49,6 +50,12 @@ pub struct RunState {
     /// Of a backup that has its snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved: Option<Saved>,
+    /// What hooks had left out of the files, besides what the configuration says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// What hooks want the snapshot to be found by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     pub outcome: Option<Outcome>,
     pub snapshot: Option<String>,
     pub error: Option<String>,
@@ -56,7 +63,7 @@ pub struct RunState {
 }
 
 /// What a snapshot holds, and what of it is new.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Saved {
     pub files: u64,
     pub files_new: u64,
@@ -81,14 +88,14 @@ impl Saved {
 
 /// What a repository holds by its own index, packs that are marked for deletion among it. What an interrupted run left on the
 /// storage is in no index, and not counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RepositorySize {
     pub packs: u64,
     pub bytes: u64,
 }
 
 /// What a rotation came to, in snapshots of the site.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rotation {
     /// Those that are there at its end.
     pub snapshots: u64,
@@ -101,14 +108,14 @@ pub struct Rotation {
     pub refused: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scratch {
     pub files: PathBuf,
     /// Each live database, and the name of its copy.
     pub databases: Vec<(String, String)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepState {
     pub step: Step,
     pub started: Timestamp,
@@ -142,7 +149,7 @@ impl RunState {
                 total: None,
                 unit: None,
             }),
-            What::StepDone { step } => self.end(*step, event.at, None),
+            What::StepDone { step } | What::StepSkipped { step, .. } => self.end(*step, event.at, None),
             What::StepFailed { step, error, remedy } => {
                 self.end(*step, event.at, Some(error.clone()));
                 self.remedy.clone_from(remedy);
@@ -167,6 +174,10 @@ impl RunState {
                 }
             }
             What::HookRan { .. } => {}
+            What::HookAnswered { exclude, tags, .. } => {
+                self.exclude.extend(exclude.iter().cloned());
+                self.tags.extend(tags.iter().cloned());
+            }
             What::Scratch { files, databases } => {
                 self.scratch = Some(Scratch { files: files.clone(), databases: databases.clone() });
             }

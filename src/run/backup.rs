@@ -78,7 +78,7 @@ fn save(
         feeds: dumps.feeds,
         moment: dumps.moment,
         seen: dumps.seen,
-        ..moment::files(job, request)
+        ..moment::files(job, request, cx)
     };
     save_all(repo, begin, contents, cx)
 }

@@ -36,6 +36,10 @@ mod undo;
 mod walk;
 mod work;
 
+pub use crate::hook::{
+    Answer, Asked, Flaw, HookSpec, Ignored, Verdict as HookVerdict, environment as hook_environment,
+    examine as examine_hook, input as hook_input, points as hook_points, schema as hook_schema,
+};
 pub use backup::{BackupRequest, backup};
 pub use choose::snapshot as choose;
 pub use doctor::{Finding, Health, examine};
@@ -45,6 +49,7 @@ pub use drill::{
 };
 pub use find::find;
 pub use former::{Former, discard_former, former};
+pub use hooks::{made_up_state, try_hooks};
 pub use job::Job;
 pub use limits::{Limits, Pause};
 pub use maintenance::{CheckRequest, Checked, Reading, check};
@@ -77,30 +82,47 @@ pub fn execute<T>(
 ) -> (Result<T>, RunState) {
     cx.emit(What::RunStarted { kind, site: job.site.name.clone(), cause: cause.to_owned() });
     let applied = limits::apply(job, cx);
-    let result = hooks::around_run(job, cx, || {
-        catch_unwind(AssertUnwindSafe(story))
-            .unwrap_or_else(|panic| Err(Error::failed(scope::panic_text(panic.as_ref()))))
-    });
+    let result = catch_unwind(AssertUnwindSafe(|| job.hooks_at("before-run", cx).and_then(|()| story())))
+        .unwrap_or_else(|panic| Err(Error::failed(scope::panic_text(panic.as_ref()))));
+    let ending = Ending::of(&result, cx);
+    hooks::tell(job, &ending, cx);
     drop(applied);
-    let outcome = match &result {
-        Ok(_) if cx.state().is_whole() => Outcome::Success,
-        Ok(_) => Outcome::Incomplete,
-        // Whatever broke first after a cancel, the cancel is why.
-        Err(_) if cx.is_cancelled() => Outcome::Cancelled,
-        Err(error) if error.kind() == Kind::Cancelled => Outcome::Cancelled,
-        Err(error) if error.kind() == Kind::Skipped => Outcome::Skipped,
-        Err(_) => Outcome::Failed,
-    };
-    let (result, snapshot, error) = match result {
-        Ok((done, snapshot)) => (Ok(done), snapshot, None),
-        Err(error) if outcome == Outcome::Cancelled => {
-            (Err(Error::cancelled()), None, Some(error.to_string()))
-        }
-        Err(error) => {
-            let text = error.to_string();
-            (Err(error), None, Some(text))
-        }
-    };
+    let Ending { outcome, snapshot, error } = ending;
     cx.emit(What::RunFinished { outcome, snapshot, error });
+    let result = match result {
+        Err(_) if outcome == Outcome::Cancelled => Err(Error::cancelled()),
+        other => other.map(|(done, _)| done),
+    };
     (result, cx.state())
+}
+
+/// How a run ends, as it is told.
+struct Ending {
+    outcome: Outcome,
+    snapshot: Option<String>,
+    error: Option<String>,
+}
+
+impl Ending {
+    fn of<T>(result: &Result<(T, Option<String>)>, cx: &Cx) -> Self {
+        let outcome = match result {
+            Ok(_) if cx.state().is_whole() => Outcome::Success,
+            Ok(_) => Outcome::Incomplete,
+            // Whatever broke first after a cancel, the cancel is why.
+            Err(_) if cx.is_cancelled() => Outcome::Cancelled,
+            Err(error) if error.kind() == Kind::Cancelled => Outcome::Cancelled,
+            Err(error) if error.kind() == Kind::Skipped => Outcome::Skipped,
+            Err(_) => Outcome::Failed,
+        };
+        match result {
+            Ok((_, snapshot)) => Self { outcome, snapshot: snapshot.clone(), error: None },
+            Err(error) => Self { outcome, snapshot: None, error: Some(error.to_string()) },
+        }
+    }
+
+    /// What there is to say of the run, with its end.
+    fn on(&self, state: RunState) -> RunState {
+        let Self { outcome, snapshot, error } = self;
+        RunState { outcome: Some(*outcome), snapshot: snapshot.clone(), error: error.clone(), ..state }
+    }
 }

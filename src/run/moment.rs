@@ -52,7 +52,7 @@ pub(crate) fn online<'a>(
             online.former.borrow_mut().insert(directory, former);
         }
         if mode == Mode::Full {
-            online.ahead = Some(repo.save_ahead(files(job, request), cx)?);
+            online.ahead = Some(repo.save_ahead(files(job, request, cx), cx)?);
         }
         Ok(())
     })?;
@@ -72,7 +72,7 @@ impl Online<'_> {
         cx.between(Step::Dump)?;
         let see = |ahead| {
             let quiet = quiet.clone();
-            self.repo.see(ahead, files(self.job, request), move || quiet.give_back_early(), cx)
+            self.repo.see(ahead, files(self.job, request, cx), move || quiet.give_back_early(), cx)
         };
         let seen = self.ahead.as_ref().map(see).transpose()?;
         cx.between(Step::Dump)?;
@@ -80,15 +80,20 @@ impl Online<'_> {
     }
 }
 
-/// What a snapshot of the site is made of, before anything of it was begun.
-pub(crate) fn files(job: &Job, request: &BackupRequest) -> Contents {
+/// What a snapshot of the site is made of, before anything of it was begun: as it was asked for, and as hooks said since.
+pub(crate) fn files(job: &Job, request: &BackupRequest, cx: &Cx) -> Contents {
+    let said = cx.state();
+    let mut exclude = job.excluded();
+    exclude.extend(said.exclude);
+    let mut tags = request.tags.clone();
+    tags.extend(said.tags);
     Contents {
         site: job.site.name.clone(),
         root: Some(job.site.root.clone()),
         doubt_empty: true,
-        exclude: job.excluded(),
+        exclude,
         feeds: Vec::new(),
-        tags: request.tags.clone(),
+        tags,
         comment: request.comment.clone(),
         moment: Timestamp::now(),
         seen: None,

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::event::{Cx, FaultKind, Step, What};
 use crate::sys::signal;
 
@@ -80,6 +80,9 @@ impl<'a> Run<'a> {
                 }
                 Ok(done)
             }
+            Ok(Err(error)) if self.committed && error.kind() == Kind::Skipped => {
+                Err(self.skip_late(step, error))
+            }
             Ok(Err(error)) => {
                 self.failed(step, &error.to_string(), error.remedy());
                 Err(error)
@@ -151,6 +154,18 @@ impl<'a> Run<'a> {
             Some(fault) if fault.step == step && fault.kind == kind => signal::kill_self(),
             _ => Ok(()),
         }
+    }
+
+    /// What was done cannot be left out any more; what can be done by the next run as well can.
+    fn skip_late(&self, step: Step, error: Error) -> Error {
+        if step == Step::Rotate {
+            self.cx.emit(What::StepSkipped { step, why: error.to_string() });
+            return error;
+        }
+        let error = Error::failed(format!("{error}, and it is too late for that"))
+            .with_remedy("end with 75 in `before-run`, or at an earlier step");
+        self.failed(step, &error.to_string(), error.remedy());
+        error
     }
 
     fn failed(&self, step: Step, error: &str, remedy: Option<&str>) {

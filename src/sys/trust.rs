@@ -1,4 +1,4 @@
-//! Whether a program can have been written or exchanged only by root or by us: a hook runs with all our rights.
+//! Whether a program can have been written or exchanged only by root or by us: it may run with all our rights.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -20,13 +20,29 @@ const LINKS: usize = 40;
 ///
 /// Every component is looked at, links followed by hand: a check of the final path alone would not see who may turn the link.
 pub fn check(program: &Path) -> Result<()> {
-    if !program.is_absolute() {
-        return Err(Error::usage(format!("program {} is not an absolute path", program.display()))
+    if walk(program)?.is_file() {
+        return Ok(());
+    }
+    Err(Error::failed(format!("{} is not a program", program.display())))
+}
+
+/// The same for a directory in which programs are looked for.
+pub fn check_directory(directory: &Path) -> Result<()> {
+    if walk(directory)?.is_dir() {
+        return Ok(());
+    }
+    Err(Error::failed(format!("{} is no directory", directory.display())))
+}
+
+/// Looks at all components of a path, and gives back what its last one is.
+fn walk(path: &Path) -> Result<Metadata> {
+    if !path.is_absolute() {
+        return Err(Error::usage(format!("{} is not an absolute path", path.display()))
             .with_remedy("write the path from the root on"));
     }
     let mut links = 0;
     let mut here = PathBuf::from("/");
-    let mut rest = parts(program);
+    let mut rest = parts(path);
     let mut found = look(&here)?;
     while let Some(part) = rest.pop_front() {
         let next = here.join(part);
@@ -34,7 +50,7 @@ pub fn check(program: &Path) -> Result<()> {
         if found.is_symlink() {
             links += 1;
             if links > LINKS {
-                return Err(Error::failed(format!("{} goes round in circles", program.display())));
+                return Err(Error::failed(format!("{} goes round in circles", path.display())));
             }
             let target = fs::read_link(&next).with_context(|| format!("read {}", next.display()))?;
             if target.is_absolute() {
@@ -51,10 +67,7 @@ pub fn check(program: &Path) -> Result<()> {
             here = next;
         }
     }
-    if found.is_file() {
-        return Ok(());
-    }
-    Err(Error::failed(format!("{} is not a program", program.display())))
+    Ok(found)
 }
 
 fn parts(path: &Path) -> VecDeque<OsString> {

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod agent;
+mod hooks;
 mod remote;
 mod restore;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 pub(super) use self::agent::SOCKET;
 use self::agent::said;
 pub(super) use self::agent::{Agent, Metrics, NewToken, Notify, Request, Runs, Schedule, Token, TokenFile};
+pub(super) use self::hooks::Hooks;
 pub(super) use self::remote::{Ask, Cancel, Status};
 pub(super) use self::restore::{Drill, Restore};
 use super::pin::{PinArgs, UnpinArgs};
@@ -35,7 +37,7 @@ pub(super) struct Global {
     #[arg(short, long, global = true, value_name = "FILE", default_value = "/etc/lifeboat/lifeboat.yaml", value_hint = ValueHint::FilePath)]
     pub(super) config: PathBuf,
     /// Print one JSON document on stdout, also for errors, and progress as JSON lines on stderr. What is raw by nature stays
-    /// raw: `dump`, `metrics`, `completions`, `man`, `config schema`, `config example`, `--help`
+    /// raw: `dump`, `metrics`, `completions`, `man`, `config schema`, `config example`, `hooks schema`, `--help`
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// Say nothing but results and problems
@@ -102,6 +104,11 @@ pub(super) enum Command {
     Key {
         #[command(subcommand)]
         action: Key,
+    },
+    /// List, check and try the programs that run around a run and its steps
+    Hooks {
+        #[command(subcommand)]
+        action: Hooks,
     },
     /// See what is waiting to be told, try it again, or test the ways to tell
     Notify {

@@ -2,6 +2,7 @@
 
 mod again;
 mod collect;
+mod rights;
 mod service;
 
 use std::io::Write;
@@ -20,6 +21,7 @@ use self::collect::Collected;
 use crate::error::{Context, Error, Result};
 
 pub use self::again::{Again, Handle};
+pub use self::rights::Rights;
 pub use self::service::Service;
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -49,6 +51,8 @@ pub struct Ended {
     pub errors: Zeroizing<Vec<u8>>,
     /// One of the outputs was longer than what is kept.
     pub cut: bool,
+    /// Standard output was.
+    pub output_cut: bool,
 }
 
 /// Who ended a program.
@@ -74,14 +78,18 @@ pub fn run(program: &Program<'_>) -> Result<Ended> {
 
 /// As `run`, but also ends the group once `stop` says so, and gives back what a program said that had to be ended.
 pub fn run_unless(program: &Program<'_>, stop: impl Fn() -> bool) -> Result<Ended> {
+    run_with(program, &Rights::default(), stop)
+}
+
+/// The same for a program that may do less than we.
+pub fn run_with(program: &Program<'_>, rights: &Rights, stop: impl Fn() -> bool) -> Result<Ended> {
     let (mut command, name) = prepared(program.command)?;
-    let mut child = command
+    command
         .envs(program.environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("start {name}"))?;
+        .stderr(Stdio::piped());
+    let mut child = rights.start(&mut command, name)?;
     feed(&mut child, program.input)?;
     let output = Collected::of(child.stdout.take(), program.keep);
     let errors = Collected::of(child.stderr.take(), program.keep);
@@ -100,14 +108,16 @@ pub fn run_unless(program: &Program<'_>, stop: impl Fn() -> bool) -> Result<Ende
     let status = child.wait().with_context(|| format!("wait for {name}"))?;
     let (output, output_cut) = output.take();
     let (errors, errors_cut) = errors.take();
-    Ok(Ended { status, how, output, errors, cut: output_cut || errors_cut })
+    Ok(Ended { status, how, output, errors, cut: output_cut || errors_cut, output_cut })
 }
 
-/// In `/`, in a process group of its own, with nothing of our environment; and its name.
+/// In `/`, in a process group of its own, with nothing of our environment and of our open files; and its name.
 fn prepared(command: &[String]) -> Result<(Command, &String)> {
     let Some((name, arguments)) = command.split_first() else {
         return Err(Error::usage("there is no program to run"));
     };
+    // Ours are closed for it anyway; those that we were started with are not.
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let mut prepared = Command::new(name);
     prepared
         .args(arguments)

@@ -7,18 +7,26 @@ use lifeboat::error::Kind;
 use lifeboat::event::Cx;
 use lifeboat::hook::{HookSpec, Verdict, run};
 
+use serde_json::{Value, json};
+
 use super::{Heard, LONG, hook, state};
 
 #[test]
 fn state_comes_by_standard_input_and_names_by_the_environment() {
     let (heard, cx) = Heard::listen();
-    let script = "cat; echo; env | sort; echo to-stderr >&2; pwd";
+    let script = "echo read; cat; echo; env | sort; echo to-stderr >&2; pwd";
     assert_eq!(run(&hook("before-dump", script), &state(), &cx).unwrap(), Verdict::GoOn);
     let notes = heard.notes();
-    assert!(notes[0].contains("\"site\":\"shop\"") && notes[0].starts_with("/bin/sh: {"), "{notes:?}");
-    for line in
-        ["LIFEBOAT_KIND=backup", "LIFEBOAT_POINT=before-dump", "LIFEBOAT_RUN=run-7", "LIFEBOAT_SITE=shop"]
-    {
+    let read: Value = serde_json::from_str(notes[1].strip_prefix("/bin/sh: ").unwrap()).unwrap();
+    assert_eq!((&read["version"], &read["point"]), (&json!(1), &json!("before-dump")));
+    assert_eq!((&read["run"]["site"], &read["run"]["kind"]), (&json!("shop"), &json!("backup")));
+    for line in [
+        "LIFEBOAT_KIND=backup",
+        "LIFEBOAT_POINT=before-dump",
+        "LIFEBOAT_RUN=run-7",
+        "LIFEBOAT_SITE=shop",
+        "LIFEBOAT_VERSION=1",
+    ] {
         assert!(notes.contains(&format!("/bin/sh: {line}")), "{line} is missing in {notes:?}");
     }
     assert!(notes.contains(&"/bin/sh: to-stderr".to_owned()) && notes.contains(&"/bin/sh: /".to_owned()));

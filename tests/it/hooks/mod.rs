@@ -53,5 +53,5 @@ fn state() -> RunState {
 
 fn hook(point: &str, script: &str) -> HookSpec {
     let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-    HookSpec { point: point.into(), command, timeout: LONG }
+    HookSpec { timeout: LONG, ..HookSpec::new(point, command) }
 }

@@ -34,7 +34,7 @@ fn mode(path: &Path, mode: u32) {
 
 fn start(program: &Path) -> Result<Verdict> {
     let command = vec![program.to_str().unwrap().to_owned()];
-    run(&HookSpec { point: "before-run".into(), command, timeout: LONG }, &state(), &Cx::silent())
+    run(&HookSpec { timeout: LONG, ..HookSpec::new("before-run", command) }, &state(), &Cx::silent())
 }
 
 fn refused(program: &Path, words: &str) {
