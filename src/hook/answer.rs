@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{plain, point};
 use crate::error::{Context, Error, Result};
-use crate::event::{RunState, check_tag};
+use crate::event::{RunKind, RunState, check_tag};
 
 /// Patterns, or tags, in one answer.
 const MOST: usize = 1000;
@@ -57,15 +57,18 @@ pub(super) fn read(output: &[u8], cut: bool) -> Result<Answer> {
 }
 
 impl Answer {
-    /// Whether all of it may be said at this point of this run.
-    pub(super) fn check(&self, at: &str, state: &RunState) -> Result<()> {
+    /// As far as it concerns this run, if all of it may be said at this point. What shapes a backup is passed over by others: no
+    /// restore is to fail because a hook at `before-run` does not look of what kind a run is.
+    pub(super) fn fit(mut self, at: &str, state: &RunState) -> Result<Self> {
         if self.skip.is_some() && !point::can_stop(at, state) {
             return Err(Error::failed("`skip` has no meaning at this point"));
         }
+        if state.kind != Some(RunKind::Backup) {
+            self.exclude.clear();
+            self.tags.clear();
+        }
         if (!self.exclude.is_empty() || !self.tags.is_empty()) && !point::can_shape(at, state) {
-            return Err(Error::failed(
-                "`exclude` and `tags` are for backups, and must come before the files are read",
-            ));
+            return Err(Error::failed("`exclude` and `tags` must come before the files are read"));
         }
         if self.exclude.len() > MOST || self.tags.len() > MOST {
             return Err(Error::failed(format!("there are more than {MOST} patterns or tags")));
@@ -73,7 +76,8 @@ impl Answer {
         self.exclude.iter().try_for_each(|pattern| check_pattern(pattern))?;
         let tag =
             |tag: &String| check_tag(tag).map_err(|why| Error::failed(format!("the tag {tag:?} {why}")));
-        self.tags.iter().try_for_each(tag)
+        self.tags.iter().try_for_each(tag)?;
+        Ok(self)
     }
 }
 
@@ -102,7 +106,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::event::RunKind;
 
     fn backup() -> RunState {
         RunState { kind: Some(RunKind::Backup), ..RunState::default() }
@@ -114,7 +117,10 @@ mod tests {
         let answer = read(text, false).unwrap();
         assert_eq!(answer.exclude, ["/cache/", "*.log"]);
         assert_eq!(answer.note.as_deref(), Some("two lines"));
-        answer.check("before-run", &backup()).unwrap();
+        assert_eq!(answer.clone().fit("before-run", &backup()).unwrap(), answer);
+        let restore = RunState { kind: Some(RunKind::Restore), ..RunState::default() };
+        let left = answer.fit("before-run", &restore).unwrap();
+        assert_eq!(left, Answer { note: Some("two lines".to_owned()), ..Answer::default() });
         assert_eq!(read(b"{}", false).unwrap(), Answer::default());
         for wrong in [
             &br#"{"skipp": "x"}"#[..],
@@ -141,14 +147,14 @@ mod tests {
         let patterns = ["", "  ", "#x", "!cache", "a\nb", "a{b", &"x".repeat(5000)];
         for pattern in patterns {
             let answer = Answer { exclude: vec![pattern.to_owned()], ..Answer::default() };
-            assert!(answer.check("before-run", &backup()).is_err(), "{pattern}");
+            assert!(answer.fit("before-run", &backup()).is_err(), "{pattern}");
         }
         for tag in ["", "a,b", "a\nb", "safety", "incomplete"] {
             let answer = Answer { tags: vec![tag.to_owned()], ..Answer::default() };
-            assert!(answer.check("before-run", &backup()).is_err(), "{tag}");
+            assert!(answer.fit("before-run", &backup()).is_err(), "{tag}");
         }
         let many = Answer { tags: vec!["x".to_owned(); 1001], ..Answer::default() };
-        assert!(many.check("before-run", &backup()).is_err());
+        assert!(many.fit("before-run", &backup()).is_err());
     }
 
     proptest! {
@@ -189,7 +195,7 @@ mod tests {
                 let wrong = |letter: char| letter.is_control() && letter != '\t';
                 prop_assert!(text.chars().count() <= LONGEST_TEXT && !text.contains(wrong));
             }
-            if answer.check("before-run", &backup()).is_ok() {
+            if let Ok(answer) = answer.clone().fit("before-run", &backup()) {
                 prop_assert!(answer.exclude.iter().all(|pattern| !pattern.starts_with(['!', '#'])));
                 prop_assert!(answer.tags.iter().all(|tag| !tag.contains([',', '\n']) && !tag.is_empty()));
             }

@@ -197,7 +197,7 @@ fn skipped(spec: &HookSpec, reason: &str) -> Error {
 fn heed(spec: &HookSpec, state: &RunState, ended: &Ended, cx: &Cx) -> Result<Answer> {
     let (point, name) = (&spec.point, spec.name());
     let answer = answer::read(&ended.output, ended.output_cut)
-        .and_then(|answer| answer.check(point, state).map(|()| answer))
+        .and_then(|answer| answer.fit(point, state))
         .with_context(|| format!("{point} hook {name} answered what cannot be followed"))
         .remedy("see `lifeboat hooks schema`; what is for the log belongs on its standard error")?;
     let Answer { skip, exclude, tags, note } = answer.clone();

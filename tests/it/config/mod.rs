@@ -3,7 +3,7 @@
 mod broken;
 mod edit;
 mod job;
-mod schema;
+pub(crate) mod schema;
 mod secrets;
 
 use std::fs::{self, Permissions};

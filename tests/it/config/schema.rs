@@ -62,7 +62,7 @@ fn collect(schema: &Value, keys: &mut BTreeSet<String>) {
 }
 
 /// As much of JSON Schema as ours uses.
-fn check(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
+pub(crate) fn check(value: &Value, schema: &Value, root: &Value) -> Result<(), String> {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = root.pointer(reference.trim_start_matches('#')).ok_or(format!("no {reference}"))?;
         check(value, target, root)?;
@@ -95,6 +95,7 @@ fn check_type(value: &Value, types: &Value) -> Result<(), String> {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "integer" => value.is_u64(),
+        "number" => value.is_number(),
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
         other => panic!("{other}"),

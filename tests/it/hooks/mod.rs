@@ -1,7 +1,12 @@
 //! Hooks as real processes: what they are given, what their end means, and that none can hold up a run.
 
+mod answers;
 mod contract;
+mod directory;
+mod order;
+mod rights;
 mod story;
+mod table;
 mod trust;
 
 use std::sync::{Arc, Mutex};
