@@ -41,7 +41,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
 ];
 
 /// Words of the outside world and the places that may say them.
-const ONLY_IN: [(&str, &[&str]); 19] = [
+const ONLY_IN: [(&str, &[&str]); 20] = [
     ("rustic_core::", &["repo/"]),
     ("mysql_async::", &["database/mysql/"]),
     ("rusqlite::", &["database/sqlite/", "cli/demo/"]),
@@ -56,6 +56,7 @@ const ONLY_IN: [(&str, &[&str]); 19] = [
     ("clap::", &["cli/"]),
     ("indicatif::", &["cli/"]),
     ("Command::new(", &["sys/process/"]),
+    ("landlock::", &["sys/process/"]),
     ("env::var", &["cli/", "config/"]),
     ("println!", &[]),
     ("eprintln!", &[]),

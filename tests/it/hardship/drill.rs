@@ -227,7 +227,8 @@ fn a_hook_may_look_at_what_came_back_and_turn_it_down() {
     };
     hook("exit 0");
     site.world.run(&["drill"]).expect(0);
-    let state: Value = serde_json::from_slice(&fs::read(&seen).unwrap()).unwrap();
+    let input: Value = serde_json::from_slice(&fs::read(&seen).unwrap()).unwrap();
+    let state = &input["run"];
     let copy = state["scratch"]["databases"][0][1].as_str().unwrap();
     assert!(copy.starts_with("shop__restore_"), "{state:#}");
     assert!(state["scratch"]["files"].as_str().unwrap().ends_with("/tree"), "{state:#}");

@@ -239,3 +239,31 @@ fn schema_describes_what_is_said() {
         assert_eq!(check(&document, answer, &schema).is_ok(), right, "{document}");
     }
 }
+
+/// What authors copy works.
+#[test]
+fn examples_of_the_readme_do_what_they_say() {
+    let readme = include_str!("../../../hooks/README.md");
+    let block = |language: &str, number: usize| {
+        let begin = format!("```{language}\n");
+        let text = readme.split(&begin).nth(number).unwrap_or_else(|| panic!("no {language} {number}"));
+        text.split("```").next().unwrap().to_owned()
+    };
+    let world = world("");
+    for (place, script) in [("before-run/deploy", block("sh", 1)), ("always/tell", block("python", 1))] {
+        add(&world, &format!("hooks.d/{place}"));
+        fs::write(world.path(&format!("hooks.d/{place}")), script).unwrap();
+    }
+    world.init();
+    let done = world.json(0, &["backup"]);
+    let run = &done["result"]["run"];
+    assert_eq!(run["exclude"], json!(["/var/cache/", "/public/build/"]));
+    assert!(run["notes"].to_string().contains("backup of demo: success, 0 steps failed"), "{}", run["notes"]);
+    assert!(block("sh", 2).contains("exec curl --fail"));
+    for point in lifeboat::hook::points().iter().filter(|point| !point.contains('-')) {
+        assert!(readme.contains(&format!("| `{point}` |")), "{point} is not told of");
+    }
+    for step in lifeboat::event::Step::ALL {
+        assert!(readme.contains(&format!("`{}`", step.name())), "{} is not told of", step.name());
+    }
+}
