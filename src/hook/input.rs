@@ -44,7 +44,9 @@ pub fn input(spec: &HookSpec, state: &RunState) -> Result<Vec<u8>> {
 
 /// What this hook would find in its environment, besides the few names that every program is given.
 pub fn environment(spec: &HookSpec, state: &RunState) -> Vec<(&'static str, String)> {
+    let own = std::env::current_exe().map(|path| path.to_string_lossy().into_owned());
     let mut names = vec![
+        ("LIFEBOAT", own.unwrap_or_default()),
         ("LIFEBOAT_VERSION", VERSION.to_string()),
         ("LIFEBOAT_RUN", state.run.clone()),
         ("LIFEBOAT_POINT", spec.point.clone()),
