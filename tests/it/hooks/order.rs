@@ -30,13 +30,13 @@ fn told(world: &World, arguments: &[&str]) -> String {
     let mut lines = Vec::new();
     for line in ran.err.lines() {
         let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
-        let word = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
         match event["event"].as_str().unwrap_or_default() {
-            "step-done" => lines.push(word("step")),
-            "step-failed" => lines.push(format!("{} FAILED", word("step"))),
-            "hook-ran" => lines.push(format!("    {} {}", word("point"), word("verdict"))),
-            "released" => lines.push(format!("{} released", word("step"))),
-            "run-finished" => lines.push(word("outcome")),
+            "step-done" => lines.push(text("step")),
+            "step-failed" => lines.push(format!("{} FAILED", text("step"))),
+            "hook-ran" => lines.push(format!("    {} {}", text("point"), text("verdict"))),
+            "released" => lines.push(format!("{} released", text("step"))),
+            "run-finished" => lines.push(text("outcome")),
             _ => {}
         }
     }

@@ -164,7 +164,9 @@ impl Told {
             let (is_first, text) = (told.log == "-", word("text"));
             match word("event") {
                 "warning" if is_first && text.contains("hook") => told.log = format!("warning: {text}"),
-                "note" if is_first && text.contains("said more than is kept") => told.log = text.to_owned(),
+                "note" if is_first && text.contains("said more than is kept") => {
+                    text.clone_into(&mut told.log);
+                }
                 "stuck" => told.stuck = true,
                 "run-finished" => {
                     word("outcome").clone_into(&mut told.outcome);
