@@ -18,6 +18,7 @@ mod metrics;
 mod notify;
 mod output;
 mod pin;
+mod plugin;
 mod recover;
 mod remote;
 mod request;
@@ -127,6 +128,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Key { action } => key::key(session, action),
         Command::Notify { action } => notify::notify(session, action),
         Command::Token { action } => token::token(session, action),
+        Command::Plugin { action } => plugin::plugin(session, action),
         Command::Config { action } => config::config(session, action),
         Command::Demo(args) => demo::demo(session, args),
         Command::Completions { shell } => completions(*shell),

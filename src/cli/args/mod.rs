@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod agent;
+mod plugin;
 mod remote;
 mod restore;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 pub(super) use self::agent::SOCKET;
 use self::agent::said;
 pub(super) use self::agent::{Agent, Metrics, NewToken, Notify, Request, Runs, Schedule, Token, TokenFile};
+pub(super) use self::plugin::{Part as PluginPart, Plugin, Trial as PluginTrial};
 pub(super) use self::remote::{Ask, Cancel, Status};
 pub(super) use self::restore::{Drill, Restore};
 use super::pin::{PinArgs, UnpinArgs};
@@ -112,6 +114,11 @@ pub(super) enum Command {
     Token {
         #[command(subcommand)]
         action: Token,
+    },
+    /// Try a database plugin; and what a plugin itself may use
+    Plugin {
+        #[command(subcommand)]
+        action: Plugin,
     },
     /// Check or show configuration
     Config {

@@ -2,7 +2,9 @@
 
 mod again;
 mod collect;
+mod marked;
 mod service;
+mod stream;
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -20,7 +22,9 @@ use self::collect::Collected;
 use crate::error::{Context, Error, Result};
 
 pub use self::again::{Again, Handle};
+pub use self::marked::end_marked;
 pub use self::service::Service;
+pub use self::stream::{Close, Part, Stream};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Between the polite and the final signal.
