@@ -23,7 +23,8 @@ dump)
     touch "$W/dumps"
     case $mode in
     fails) exit 3 ;;
-    hangs) sleep 600 ;;
+    # Long enough to be killed in, short enough to leave nothing for long.
+    hangs) sleep 20 ;;
     moment) echo moment; while [ -f "$W/still" ]; do sleep 0.05; done ;;
     esac
     echo "part a 3"; cat "$W/data"; echo "sum $(sha256sum <"$W/data" | cut -d ' ' -f 1)"
