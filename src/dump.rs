@@ -41,11 +41,11 @@ pub trait Feed: Send {
 /// What a dump holds, for the snapshot's manifest and for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// `mysql`, `postgresql` or `sqlite`.
+    /// `mysql`, `postgresql`, `sqlite`, or what a plugin calls it.
     pub engine: String,
     /// Product and version as the server calls itself.
     pub version: String,
-    /// The schema's name, or the path of the database file.
+    /// The schema's name, the path of the database file, or what the configuration calls it.
     pub database: String,
     /// Directory of the dump below the snapshot's database directory.
     pub directory: String,

@@ -19,6 +19,7 @@ mod metrics;
 mod notify;
 mod output;
 mod pin;
+mod plugin;
 mod recover;
 mod remote;
 mod request;
@@ -129,6 +130,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Hooks { action } => hooks::hooks(session, action),
         Command::Notify { action } => notify::notify(session, action),
         Command::Token { action } => token::token(session, action),
+        Command::Plugin { action } => plugin::plugin(session, action),
         Command::Config { action } => config::config(session, action),
         Command::Demo(args) => demo::demo(session, args),
         Command::Completions { shell } => completions(*shell),

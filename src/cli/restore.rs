@@ -216,6 +216,12 @@ fn describe_database(plan: &DatabasePlan, out: &mut dyn Write) -> std::io::Resul
         Means::InPlace => {
             writeln!(out, "DROPPED AND LOADED ANEW: the site is without this database until that is done")?;
         }
+        Means::ByPlugin => {
+            writeln!(
+                out,
+                "REPLACED IN PLACE by its plugin, which has no other way; what is live is dumped first"
+            )?;
+        }
     }
     if plan.tables.is_empty() {
         return Ok(());
@@ -259,13 +265,10 @@ fn tell(restored: &Restored, state: &RunState, args: &Restore, out: &mut dyn Wri
         writeln!(out, "the site stood still for {}", duration(seconds))?;
     }
     for copy in &restored.databases {
-        writeln!(
-            out,
-            "database {}: {}{}",
-            copy.live,
-            rows("", copy.rows, " in "),
-            count(copy.tables, "table")
-        )?;
+        let tables = format!(": {}{}", rows("", copy.rows, " in "), count(copy.tables, "table"));
+        // Only its plugin knows what is in it.
+        let tables = if copy.means == Means::ByPlugin { "" } else { &tables };
+        writeln!(out, "database {}{tables}", copy.live)?;
     }
     if let Some(directory) = &args.to {
         writeln!(out, "in {}", directory.display())?;

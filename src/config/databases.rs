@@ -1,6 +1,9 @@
 //! Reads the list of databases, each by its kind.
 
+use std::collections::BTreeSet;
+
 use super::host;
+use super::plugin;
 use super::secret::{self, Privacy};
 use super::shape::{Database, Tls};
 use super::walk::{At, kind, optional};
@@ -8,17 +11,48 @@ use super::walk::{At, kind, optional};
 pub(super) fn databases(at: &At<'_>, privacy: &Privacy) -> Option<Vec<Database>> {
     let items = at.list()?;
     let databases: Vec<_> = items.iter().filter_map(|at| database(at, privacy)).collect();
-    (databases.len() == items.len()).then_some(databases)
+    if databases.len() < items.len() {
+        return None;
+    }
+    let mut names = BTreeSet::new();
+    for (at, database) in items.iter().zip(&databases) {
+        if let Database::Plugin { name, .. } = database
+            && !names.insert(name)
+        {
+            at.complain("has the name of another plugin's database", "give each a name of its own");
+            return None;
+        }
+    }
+    Some(databases)
 }
 
 fn database(at: &At<'_>, privacy: &Privacy) -> Option<Database> {
-    let every_key = ["type", "name", "host", "user", "password", "tls", "connections", "grants", "path"];
-    let kinds = [("mysql", Engine::Mysql), ("postgresql", Engine::Postgres), ("sqlite", Engine::Sqlite)];
-    let advice = "write type: mysql (also for MariaDB), type: postgresql or type: sqlite";
+    let every_key = [
+        "type",
+        "name",
+        "host",
+        "user",
+        "password",
+        "tls",
+        "connections",
+        "grants",
+        "path",
+        "command",
+        "options",
+        "timeout",
+    ];
+    let kinds = [
+        ("mysql", Engine::Mysql),
+        ("postgresql", Engine::Postgres),
+        ("sqlite", Engine::Sqlite),
+        ("plugin", Engine::Plugin),
+    ];
+    let advice = "write type: mysql (also for MariaDB), type: postgresql, type: sqlite or type: plugin";
     match kind(at, &every_key, &kinds, advice)? {
         Engine::Mysql => mysql(at, privacy),
         Engine::Postgres => postgres(at, privacy),
         Engine::Sqlite => sqlite(at),
+        Engine::Plugin => plugin::read(at, privacy),
     }
 }
 
@@ -27,6 +61,7 @@ enum Engine {
     Mysql,
     Postgres,
     Sqlite,
+    Plugin,
 }
 
 fn postgres(at: &At<'_>, privacy: &Privacy) -> Option<Database> {

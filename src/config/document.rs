@@ -116,7 +116,7 @@ impl Reader {
 }
 
 /// What is no number to JSON is none that a configuration may have.
-fn number(text: &str) -> Value {
+pub(super) fn number(text: &str) -> Value {
     let whole = text.parse::<u64>().map(Number::from).or_else(|_| text.parse::<i64>().map(Number::from));
     let number = whole.ok().or_else(|| Number::from_f64(text.parse().ok()?));
     number.map_or_else(|| Value::String(text.to_owned()), Value::Number)

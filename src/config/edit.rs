@@ -231,7 +231,9 @@ impl<'a> Edit<'a> {
                     Way::WrittenOut => {
                         "is a secret that is written out in the file, and cannot be changed this way"
                     }
-                    Way::Command => "is a program that the agent runs, and cannot be changed this way",
+                    Way::Command | Way::Program => {
+                        "is a program that the agent runs, and cannot be changed this way"
+                    }
                 };
                 self.complain(spot, text, BY_HAND);
             }
@@ -276,6 +278,10 @@ impl<'a> Edit<'a> {
                 Way::Command => (
                     "is a program that the agent would run, and none can be brought in this way",
                     "write where the secret is, such as {file: /etc/lifeboat/password}",
+                ),
+                Way::Program => (
+                    "is a program that the agent would run, and none can be brought in this way",
+                    "name it in the file on the machine",
                 ),
             };
             self.complain(spot, text, remedy);

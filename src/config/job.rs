@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use super::plugin;
 use super::read::check_pattern;
 use super::shape::{Config, Database, Mount, SiteKind, Storage, Tls};
 use crate::database::{
@@ -81,6 +82,11 @@ impl Config {
             specs.push(match database {
                 Database::Sqlite { path } => {
                     DatabaseSpec::Sqlite(SqliteSpec { path: path.clone(), scratch: scratch() })
+                }
+                Database::Plugin { name, command, options, timeout } => {
+                    let key = format!("databases[{number}]");
+                    let program = (name.as_str(), command.as_slice(), *timeout);
+                    DatabaseSpec::Plugin(plugin::spec(program, options, &key, scratch())?)
                 }
                 Database::Postgres { name, host, user, password, tls } => {
                     let password = password.as_ref().map(|password| password.resolve(&password_key(number)));

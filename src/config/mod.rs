@@ -9,6 +9,7 @@ mod host;
 mod job;
 mod limits;
 mod notify;
+mod plugin;
 mod problem;
 mod quiesce;
 mod read;

@@ -42,6 +42,8 @@ pub(super) enum Way {
     WrittenOut,
     /// A program that prints it.
     Command,
+    /// A program that the agent runs for something else: no secret, and as little to be brought in.
+    Program,
 }
 
 /// Whether a configuration may hold secrets itself.

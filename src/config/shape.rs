@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 
 use super::limits::Limits;
 use super::notify::Notify;
+use super::plugin::OptionValue;
 use super::quiesce::Quiesce;
 use super::retention::Retention;
 use super::schedule::{Schedule, When};
@@ -126,6 +127,20 @@ pub enum Database {
     },
     /// A database file.
     Sqlite { path: PathBuf },
+    /// A database that a program of somebody else's dumps and restores.
+    Plugin {
+        /// By which its dumps are known: letters, digits, dots, dashes and underscores.
+        name: String,
+        /// The program with its whole path, and its arguments before the verb; there is no shell.
+        #[schemars(length(min = 1))]
+        command: Vec<String>,
+        /// What the plugin is told on its standard input. A secret reference in it is told as the secret.
+        #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+        options: BTreeMap<String, OptionValue>,
+        /// How long it is waited for while it does one thing, such as `30m`; default `1h`.
+        #[schemars(with = "Option<String>")]
+        timeout: std::time::Duration,
+    },
 }
 
 /// How the connection to a database server is encrypted.

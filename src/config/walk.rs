@@ -5,6 +5,9 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 
+use serde_json::Value as Json;
+
+use super::document::number;
 use super::problem::Findings;
 use super::secret::Way;
 use super::suggest::closest;
@@ -105,6 +108,33 @@ impl<'a> At<'a> {
 
     pub(super) fn is_list(&self) -> bool {
         matches!(self.node.value, Value::List(_))
+    }
+
+    /// A mapping that may have any keys, each once.
+    pub(super) fn any_group(&self) -> Option<Table<'a>> {
+        if let Value::Map(entries) = &self.node.value {
+            let known: Vec<_> = entries.iter().map(|entry| entry.key.as_str()).collect();
+            return self.group(&known, |_| String::new());
+        }
+        self.wrong_type(
+            "a group of keys",
+            "write its keys below it, further to the right, each with a colon",
+        );
+        None
+    }
+
+    /// A value without others in it, as it is.
+    pub(super) fn plain(&self) -> Option<Json> {
+        match &self.node.value {
+            Value::Null => Some(Json::Null),
+            Value::Bool(yes) => Some(Json::Bool(*yes)),
+            Value::Number(text) => Some(number(text)),
+            Value::Text(text) => Some(Json::String(text.to_string())),
+            Value::List(_) | Value::Map(_) => {
+                self.wrong_type("one value", "write one value behind the colon");
+                None
+            }
+        }
     }
 
     /// It is a group of keys, and this is one of them.

@@ -5,15 +5,18 @@ mod entry;
 mod filename;
 mod former_cuts;
 mod mysql;
+pub mod plugin;
 mod postgres;
 mod proof;
 mod room;
 mod row_sum;
+mod spool;
 mod sqlite;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +31,7 @@ pub enum DatabaseSpec {
     Mysql(MysqlSpec),
     Postgres(PostgresSpec),
     Sqlite(SqliteSpec),
+    Plugin(PluginSpec),
 }
 
 /// The engine for a database; nothing is connected yet.
@@ -36,6 +40,7 @@ pub fn open(spec: &DatabaseSpec) -> Box<dyn Database> {
         DatabaseSpec::Mysql(spec) => Box::new(mysql::Mysql::new(spec.clone())),
         DatabaseSpec::Postgres(spec) => Box::new(postgres::Postgres::new(spec.clone())),
         DatabaseSpec::Sqlite(spec) => Box::new(sqlite::Sqlite::new(spec.clone())),
+        DatabaseSpec::Plugin(spec) => Box::new(plugin::Plugin::new(spec.clone())),
     }
 }
 
@@ -146,10 +151,27 @@ pub struct SqliteSpec {
     pub scratch: PathBuf,
 }
 
+/// A database that a program of somebody else's dumps and restores.
+#[derive(Clone, Debug)]
+pub struct PluginSpec {
+    /// A plain name, by which its dumps are known.
+    pub name: String,
+    /// The program with its whole path, and what comes before the verb.
+    pub command: Vec<String>,
+    /// The JSON document that it reads first, with its options, in one line.
+    pub request: Secret,
+    /// What of the options must not be in any log.
+    pub secrets: Vec<Secret>,
+    /// How long we wait for it in all while it does one thing; the time in which it waits for us does not count.
+    pub timeout: Duration,
+    /// A directory that only we can enter, for what it keeps while it works, and for both sides of a restore.
+    pub scratch: PathBuf,
+}
+
 /// A kind of database: dumps one moment, loads a copy beside the live one, swaps it in and back.
 pub trait Database: Send + Sync {
     /// The dump's directory below the snapshot's database directory; stable from run to run, safe as a path component or two
-    /// (`mysql/shop`, `postgresql/shop`, `sqlite/…`).
+    /// (`mysql/shop`, `postgresql/shop`, `sqlite/…`, `plugin/cache`).
     fn directory(&self) -> PathBuf;
 
     /// For people: `MariaDB schema "shop" on /run/mysqld/mysqld.sock`, without secrets.
@@ -261,6 +283,8 @@ pub enum Means {
     SideTables,
     /// Nothing beside: what is live is dropped and loaded anew, and the site is without it meanwhile.
     InPlace,
+    /// A plugin replaces what is live; how, only it knows.
+    ByPlugin,
 }
 
 /// The names of a side copy: plain data, so that a later process can clean up after a crash.

@@ -240,10 +240,11 @@ impl Databases {
         self.pairs.retain(|_| turn.next() == Some(part));
     }
 
-    /// Takes out those that can be restored only inside of what is live: a drill loads them elsewhere.
+    /// Takes out those that can be restored only inside of what is live: a drill loads them elsewhere. What is loaded as files, for a
+    /// plugin, touches nothing that is live.
     pub(crate) fn split_off_inside(&mut self) -> Self {
         let (beside, inside) =
-            std::mem::take(&mut self.pairs).into_iter().partition(|pair| pair.means == Means::Beside);
+            std::mem::take(&mut self.pairs).into_iter().partition(|pair| pair.means != Means::SideTables);
         self.pairs = beside;
         Self { pairs: inside }
     }
@@ -272,9 +273,10 @@ impl Databases {
         self.pairs.is_empty()
     }
 
-    /// Their dumps are of whole files, and do not tell tables apart.
+    /// Their dumps do not tell tables apart.
     pub(crate) fn are_files(&self) -> bool {
-        self.pairs.iter().all(|pair| pair.database.directory().starts_with("sqlite"))
+        let is_one = |directory: PathBuf| ["sqlite", "plugin"].iter().any(|kind| directory.starts_with(kind));
+        self.pairs.iter().all(|pair| is_one(pair.database.directory()))
     }
 
     /// The tables of all dumps.

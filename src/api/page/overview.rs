@@ -90,7 +90,7 @@ fn protected(config: &Config, seen: &Seen) -> Markup {
 fn database(database: &Database) -> String {
     match database {
         Database::Mysql { name, .. } => shown(name.as_deref().unwrap_or("of the site")),
-        Database::Postgres { name, .. } => shown(name),
+        Database::Postgres { name, .. } | Database::Plugin { name, .. } => shown(name),
         Database::Sqlite { path } => shown(
             &path.file_name().map_or_else(|| path.display().to_string(), |name| name.display().to_string()),
         ),

@@ -119,9 +119,9 @@ fn dumped(visit: &Visit, snapshot: &SnapshotView, dumps: &[Dump]) -> Markup {
                 @for dump in dumps {
                     li {
                         strong.break { (shown(&dump.database)) } " "
-                        span.muted { (engine(&dump.engine)) ", " (many(dump.tables, "table")) @if dump.rows > 0 { ", " (many(dump.rows, "row")) } ", " (bytes(dump.bytes)) }
+                        span.muted { (engine(&dump.engine)) @if dump.tables > 0 { ", " (many(dump.tables, "table")) } @if dump.rows > 0 { ", " (many(dump.rows, "row")) } ", " (bytes(dump.bytes)) }
                         @if !dump.unsaved.is_empty() { " " span.badge.small.attention { (icons::Mark::Attention.icon()) (many(dump.unsaved.len() as u64, "thing")) " missing" } }
-                        @if visit.may(Scope::Restore) {
+                        @if visit.may(Scope::Restore) && is_sql(&dump.engine) {
                             br;
                             a.get href=(visit.answer(&format!("/snapshots/{}/sql?database={}", snapshot.id, encoded(&dump.database)))) download { (icons::download()) "Download as SQL" span.unseen { " " (shown(&dump.database)) } }
                         }
@@ -131,6 +131,11 @@ fn dumped(visit: &Visit, snapshot: &SnapshotView, dumps: &[Dump]) -> Markup {
             @if !visit.may(Scope::Restore) { (frame::only_looks(visit, Scope::Restore)) }
         }
     }
+}
+
+/// The dumps that can be had as SQL.
+fn is_sql(engine: &str) -> bool {
+    matches!(engine, "mysql" | "postgresql")
 }
 
 fn engine(name: &str) -> String {

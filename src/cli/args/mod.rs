@@ -2,6 +2,7 @@
 
 mod agent;
 mod hooks;
+mod plugin;
 mod remote;
 mod restore;
 
@@ -13,6 +14,7 @@ pub(super) use self::agent::SOCKET;
 use self::agent::said;
 pub(super) use self::agent::{Agent, Metrics, NewToken, Notify, Request, Runs, Schedule, Token, TokenFile};
 pub(super) use self::hooks::Hooks;
+pub(super) use self::plugin::{Part as PluginPart, Plugin, Trial as PluginTrial};
 pub(super) use self::remote::{Ask, Cancel, Status};
 pub(super) use self::restore::{Drill, Restore};
 use super::pin::{PinArgs, UnpinArgs};
@@ -119,6 +121,11 @@ pub(super) enum Command {
     Token {
         #[command(subcommand)]
         action: Token,
+    },
+    /// Try a database plugin; and what a plugin itself may use
+    Plugin {
+        #[command(subcommand)]
+        action: Plugin,
     },
     /// Check or show configuration
     Config {

@@ -33,7 +33,9 @@ const NOT_PREPARABLE: u16 = 1295;
 /// Names of everything that a restore makes.
 pub(super) fn names(spec: &MysqlSpec, token: &str, means: Means) -> SideCopy {
     let place = |inside: &str, purpose: &str| match means {
-        Means::Beside | Means::InPlace => Place::Schema(beside(&spec.schema, purpose, token)),
+        Means::Beside | Means::InPlace | Means::ByPlugin => {
+            Place::Schema(beside(&spec.schema, purpose, token))
+        }
         Means::SideTables => Place::inside(&spec.schema, inside, token),
     };
     SideCopy {

@@ -40,7 +40,6 @@ mod sequences;
 mod server;
 mod session;
 mod snapshot;
-mod spool;
 mod swap;
 mod tls;
 mod verify;
@@ -107,14 +106,14 @@ impl Database for Mysql {
     fn side_names(&self, token: &str, means: Means) -> Result<SideCopy> {
         Ok(match means {
             Means::InPlace => in_place::names(&self.spec, token),
-            Means::Beside | Means::SideTables => aside::names(&self.spec, token, means),
+            Means::Beside | Means::SideTables | Means::ByPlugin => aside::names(&self.spec, token, means),
         })
     }
 
     fn load(&self, dump: &dyn Shelf, names: &SideCopy, cx: &Cx) -> Result<SideCopy> {
         match names.means {
             Means::InPlace => in_place::load(dump, names, cx),
-            Means::Beside | Means::SideTables => aside::load(&self.spec, dump, names, cx),
+            Means::Beside | Means::SideTables | Means::ByPlugin => aside::load(&self.spec, dump, names, cx),
         }
     }
 
@@ -138,14 +137,14 @@ impl Database for Mysql {
     fn swap_in(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {
         match copy.means {
             Means::InPlace => in_place::swap_in(&self.spec, copy, &self.directory(), cx),
-            Means::Beside | Means::SideTables => swap::swap_in(&self.spec, copy, cx),
+            Means::Beside | Means::SideTables | Means::ByPlugin => swap::swap_in(&self.spec, copy, cx),
         }
     }
 
     fn swap_back(&self, copy: &SideCopy, cx: &Cx) -> Result<()> {
         match copy.means {
             Means::InPlace => in_place::swap_back(&self.spec, copy, cx),
-            Means::Beside | Means::SideTables => swap::swap_back(&self.spec, copy, cx),
+            Means::Beside | Means::SideTables | Means::ByPlugin => swap::swap_back(&self.spec, copy, cx),
         }
     }
 
@@ -161,7 +160,7 @@ impl Database for Mysql {
     fn revive(&self, copy: &SideCopy, token: &str) -> Result<Option<SideCopy>> {
         match copy.means {
             Means::InPlace => in_place::revive(&self.spec, copy, token),
-            Means::Beside | Means::SideTables => look::revive(&self.spec, copy, token),
+            Means::Beside | Means::SideTables | Means::ByPlugin => look::revive(&self.spec, copy, token),
         }
     }
 
@@ -172,7 +171,7 @@ impl Database for Mysql {
     fn discard(&self, copy: &SideCopy, _cx: &Cx) -> Result<()> {
         match copy.means {
             Means::InPlace => in_place::discard(copy),
-            Means::Beside | Means::SideTables => swap::discard(&self.spec, copy),
+            Means::Beside | Means::SideTables | Means::ByPlugin => swap::discard(&self.spec, copy),
         }
     }
 }

@@ -2,8 +2,10 @@
 
 mod again;
 mod collect;
+mod marked;
 mod rights;
 mod service;
+mod stream;
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -21,8 +23,10 @@ use self::collect::Collected;
 use crate::error::{Context, Error, Result};
 
 pub use self::again::{Again, Handle};
+pub use self::marked::end_marked;
 pub use self::rights::Rights;
 pub use self::service::Service;
+pub use self::stream::{Close, Part, Stream};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Between the polite and the final signal.

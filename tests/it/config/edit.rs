@@ -108,6 +108,9 @@ fn the_example_is_a_document_that_can_be_put_back() {
     let mut new = shown;
     new.as_object_mut().unwrap().remove("hooks");
     new.as_object_mut().unwrap().remove("quiesce");
+    let said = edit::replace(None, &new).unwrap_err().to_string();
+    assert!(said.contains("databases[4].command is a program that the agent would run"), "{said}");
+    new["databases"].as_array_mut().unwrap().pop();
     let text = accepted(edit::replace(None, &new));
     assert_eq!(document(&text), new);
     assert!(text.starts_with("enabled: true\nsite:\n  name: shop\n"), "{text}");

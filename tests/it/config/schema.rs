@@ -15,7 +15,7 @@ fn the_example_is_accepted() {
     let home = TempDir::new().unwrap();
     let config = config::load(&write(&home.path().join("shop.yaml"), config::example(), 0o644)).unwrap();
     assert_eq!(config.site.name, "shop");
-    assert_eq!(config.databases.as_ref().map(Vec::len), Some(4));
+    assert_eq!(config.databases.as_ref().map(Vec::len), Some(5));
     assert_eq!(config.retention.last, Some(7));
     let policy = config.retention.policy();
     assert_eq!(policy.levels.of(Level::Weekly), Elect { keep: 4, reference: 6 });
