@@ -4,6 +4,7 @@ mod backup;
 mod restore;
 
 mod adapt;
+mod adopted;
 mod choose;
 mod copies;
 mod databases;
@@ -37,7 +38,7 @@ mod walk;
 mod work;
 
 pub use backup::{BackupRequest, backup};
-pub use choose::snapshot as choose;
+pub use choose::{of_site, snapshot as choose};
 pub use doctor::{Finding, Health, examine};
 pub use drill::{
     Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, drills_of,
@@ -49,7 +50,7 @@ pub use job::Job;
 pub use limits::{Limits, Pause};
 pub use maintenance::{CheckRequest, Checked, Reading, check};
 pub use newer::Listing;
-pub use open::{Opened, claim_site, init, open, with_repo};
+pub use open::{Adoptee, Opened, adopt, claim_site, init, open, with_repo};
 pub use pace::Estimate;
 pub use parts::Parts;
 pub use pins::{Pinned, pin, unpin};
