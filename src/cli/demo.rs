@@ -114,6 +114,7 @@ fn configure(session: &Session<'_>, directory: &Path, root: &Path) -> Result<Job
         root,
         storage: &storage.to_string_lossy(),
         mountpoint: Path::new("/mnt/lifeboat"),
+        adopts: None,
         password: SecretRef::File(password_file),
         state: Some(&state),
         databases: Some(&databases),

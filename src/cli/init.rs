@@ -118,6 +118,7 @@ fn create(
         root,
         storage,
         mountpoint: &args.mountpoint,
+        adopts: None,
         password: SecretRef::File(password_file.clone()),
         state: Some(&args.state),
         databases: None,
@@ -136,15 +137,15 @@ pub(super) fn new_password() -> Secret {
 }
 
 /// What a person needs on the day when this machine and this program are gone.
-struct Sheet<'a> {
-    job: &'a Job,
-    id: &'a str,
-    config: &'a Path,
-    password: Option<&'a Secret>,
+pub(super) struct Sheet<'a> {
+    pub(super) job: &'a Job,
+    pub(super) id: &'a str,
+    pub(super) config: &'a Path,
+    pub(super) password: Option<&'a Secret>,
 }
 
 impl Sheet<'_> {
-    fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let place = match &self.job.storage {
             StorageSpec::Local(local) => local.path.join(&self.job.repo.path).display().to_string(),
             StorageSpec::Nfs(nfs) => format!(

@@ -1,8 +1,9 @@
 //! `lifeboat key`.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::path::Path;
 
-use super::args::{Key, NewPassword};
+use super::args::Key;
 use super::output::table;
 use super::{Done, SUCCESS, Session};
 use crate::error::{Context, Error, Result};
@@ -27,7 +28,7 @@ pub(super) fn key(session: &Session<'_>, action: &Key) -> Done {
             })
         }
         Key::Add(new) => {
-            let password = read(new)?;
+            let password = first_line(&new.new_password_file)?;
             let id = run::with_repo(&job, Mode::Exclusive, "key add", &cx, |repo| repo.add_key(&password))?;
             done(session, "added", &id)
         }
@@ -36,7 +37,8 @@ pub(super) fn key(session: &Session<'_>, action: &Key) -> Done {
             done(session, "removed", &id)
         }
         Key::Passwd(new) => {
-            let (old, password) = (session.config()?.repository_password()?, read(new)?);
+            let (old, password) =
+                (session.config()?.repository_password()?, first_line(&new.new_password_file)?);
             let id = run::with_repo(&job, Mode::Exclusive, "key passwd", &cx, |repo| {
                 repo.change_password(&old, &password)
             })?;
@@ -53,16 +55,16 @@ fn done(session: &Session<'_>, what: &str, id: &str) -> Done {
 }
 
 /// The first line of a file or of standard input: a password on the command line could be read by everybody.
-fn read(new: &NewPassword) -> Result<Secret> {
+pub(super) fn first_line(path: &Path) -> Result<Secret> {
     let mut line = String::new();
-    if new.new_password_file.as_os_str() == "-" {
+    if path.as_os_str() == "-" {
         if std::io::stdin().is_terminal() {
-            return Err(Error::usage("a password typed here would be seen")
-                .with_remedy("pipe it in, or name a file with `--new-password-file`"));
+            return Err(
+                Error::usage("a password typed here would be seen").with_remedy("pipe it in, or name a file")
+            );
         }
-        std::io::stdin().lock().take(LONGEST).read_line(&mut line).context("read the new password")?;
+        std::io::stdin().lock().take(LONGEST).read_line(&mut line).context("read the password")?;
     } else {
-        let path = &new.new_password_file;
         let file = std::fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
         BufReader::new(file.take(LONGEST))
             .read_line(&mut line)
@@ -70,5 +72,5 @@ fn read(new: &NewPassword) -> Result<Secret> {
     }
     let password = Secret::new(line.trim_end_matches(['\r', '\n']));
     zeroize::Zeroize::zeroize(&mut line);
-    if password.is_empty() { Err(Error::usage("the new password is empty")) } else { Ok(password) }
+    if password.is_empty() { Err(Error::usage("the password is empty")) } else { Ok(password) }
 }

@@ -1,8 +1,10 @@
 //! Who asks: a person or cron at a terminal. The only place that prints.
 
+mod adopt;
 mod agent;
 mod args;
 mod backup;
+mod backups;
 mod bar;
 mod browse;
 mod config;
@@ -104,6 +106,7 @@ struct Session<'a> {
 fn dispatch(session: &Session<'_>, command: &Command) -> Done {
     match command {
         Command::Init(args) => init::init(session, args),
+        Command::Adopt(args) => adopt::adopt(session, args),
         Command::Backup(args) => backup::backup(session, args),
         Command::Snapshots(args) => snapshots::snapshots(session, args),
         Command::Restore(args) => restore::restore(session, args),

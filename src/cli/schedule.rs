@@ -60,7 +60,7 @@ fn moment(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp> {
     match Wanted::parse(text, now, zone)? {
         Wanted::AtOrBefore { ts, .. } => Ok(ts),
         Wanted::Latest => Ok(now),
-        Wanted::Id(_) => {
+        Wanted::Id(_) | Wanted::Stamp(_) => {
             Err(Error::usage(format!("{text:?} is no time")).with_remedy("write it like '2027-03-27 03:00'"))
         }
     }

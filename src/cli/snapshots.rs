@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::args::Snapshots;
-use super::output::{bytes, printable, table};
+use super::backups::Backups;
+use super::output::{Output, bytes, printable, table};
 use super::{Done, SUCCESS, Session};
 use crate::repo::{Mode, Snapshot};
 use crate::run::{self, DrillVerdict, Job, Standing};
@@ -14,13 +15,19 @@ pub(super) fn snapshots(session: &Session<'_>, args: &Snapshots) -> Done {
     let job = session.repository_job()?;
     let cx = session.quiet_cx();
     let found = run::with_repo(&job, Mode::Shared, "snapshots", &cx, crate::repo::Repo::snapshots)?;
+    if args.get_backups {
+        let mut backups = Backups::default();
+        backups.add(&job.site.name, &run::of_site(found, &job));
+        return Output::raw(|out| backups.write(out));
+    }
     // What drills proved is worth less than what there is to restore.
     let drills = run::drills(&job).unwrap_or_else(|error| {
         cx.warn(format!("what drills have proven is not shown: {error}"));
         Vec::new()
     });
     let proven = run::standing(&run::follow(drills, &found));
-    let listed = found.iter().filter(|snapshot| args.all || snapshot.site == job.site.name);
+    let ours = |one: &Snapshot| one.site == job.site.name || one.adopted.is_some();
+    let listed = found.iter().filter(|snapshot| args.all || ours(snapshot));
     let shown: Vec<Listed<'_>> =
         listed.map(|snapshot| Listed::of(snapshot, proven.get(&snapshot.id).copied())).collect();
     session.output.result(SUCCESS, &shown, |out| {
@@ -84,6 +91,7 @@ impl<'a> Listed<'a> {
 fn row(Listed { snapshot, drill, pin }: &Listed<'_>, job: &Job) -> Vec<String> {
     let mut tags: Vec<String> = snapshot.tags.iter().filter(|tag| !Pin::is_ours(tag)).cloned().collect();
     tags.extend(pin.as_ref().map(|held| held.said(job)));
+    tags.extend(snapshot.adopted.is_some().then(|| "adopted".to_owned()));
     let time = job.local(snapshot.time);
     let known =
         |text: fn(&crate::repo::Stats) -> String| snapshot.stats.as_ref().map(text).unwrap_or_default();

@@ -190,7 +190,8 @@ impl Config {
         let key_file: PathBuf = self.repository.key_file.clone();
         let password = if key_file.exists() { None } else { Some(self.repository_password()?) };
         let limits = self.limits.of_repository(&self.site_state());
-        Ok(RepoSpec { path: self.repository.path.clone(), password, key_file, limits })
+        let adopted = self.repository.adopted;
+        Ok(RepoSpec { path: self.repository.path.clone(), password, key_file, adopted, limits })
     }
 
     /// The zone in which people say and read times.

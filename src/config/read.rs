@@ -10,6 +10,7 @@ use super::secret::{self, Privacy, SecretRef};
 use super::shape::{Config, Mount, Repository, Restore, Site, SiteKind, Storage};
 use super::walk::{At, kind, optional};
 use super::{duration, hooks, host, limits, notify, quiesce, retention, schedule};
+use crate::repo::Adoption;
 
 /// Where sites are remembered if nothing else is said.
 pub const STATE: &str = "/var/lib/lifeboat";
@@ -228,7 +229,7 @@ struct Surroundings<'a> {
 }
 
 fn repository_section(at: &At<'_>, around: &Surroundings<'_>, privacy: &Privacy) -> Option<Repository> {
-    let table = at.table(&["path", "password", "key_file"])?;
+    let table = at.table(&["path", "password", "key_file", "adopted"])?;
     let files = around.site.map(|site| site.root.as_path());
     let advice = "write where the password is, such as {file: /etc/lifeboat/password}";
     let password = table.need("password", advice).and_then(|at| {
@@ -242,6 +243,7 @@ fn repository_section(at: &At<'_>, around: &Surroundings<'_>, privacy: &Privacy)
     });
     let path = optional(&table, "path", inside_path);
     let key_file = optional(&table, "key_file", |at| outside(at, files));
+    let adopted = optional(&table, "adopted", adopted);
     let name = &around.site?.name;
     let path = path.ok()?.unwrap_or_else(|| PathBuf::from(name));
     let storage = match around.storage? {
@@ -257,7 +259,18 @@ fn repository_section(at: &At<'_>, around: &Surroundings<'_>, privacy: &Privacy)
     }
     let key_file =
         key_file.ok()?.map_or_else(|| around.state.map(|state| state.join(name).join("master.key")), Some)?;
-    Some(Repository { path, password: password?, key_file })
+    Some(Repository { path, password: password?, key_file, adopted: adopted.ok()?.flatten() })
+}
+
+/// What becomes of another program's snapshots; the inner `None` is a `false`.
+#[allow(clippy::option_option)] // what was noted, and what was said
+fn adopted(at: &At<'_>) -> Option<Option<Adoption>> {
+    if at.is_yes_no() {
+        return at.yes_no().map(|yes| yes.then_some(Adoption::Keep));
+    }
+    let words = [("keep", Adoption::Keep), ("rotate", Adoption::Rotate)];
+    at.choice(&words, "write true to keep another program's snapshots, or rotate to judge them by retention")
+        .map(Some)
 }
 
 /// A path below the storage, which it cannot leave.

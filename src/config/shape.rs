@@ -13,6 +13,7 @@ use super::retention::Retention;
 use super::schedule::{Schedule, When};
 use super::secret::SecretRef;
 use crate::database::{MysqlAddress, PostgresAddress};
+use crate::repo::Adoption;
 
 /// One site, where its backups go, and when.
 #[derive(Clone, Debug, JsonSchema)]
@@ -203,6 +204,27 @@ pub struct Repository {
     /// The key kept on this machine; default: `master.key` in the site's directory below `state`.
     #[schemars(default)]
     pub key_file: PathBuf,
+    /// Whether another backup program's snapshots in it belong to the site: `true` keeps them, `rotate` judges them by
+    /// `retention` too; left out: no.
+    #[schemars(with = "Option<AdoptedForm>")]
+    pub adopted: Option<Adoption>,
+}
+
+/// `true`, `false`, `keep` or `rotate`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code)] // only its schema is asked for
+enum AdoptedForm {
+    Kept(bool),
+    Word(AdoptedWord),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[allow(dead_code)] // as above
+enum AdoptedWord {
+    Keep,
+    Rotate,
 }
 
 /// What a restore in place leaves behind.

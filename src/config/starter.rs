@@ -23,6 +23,8 @@ pub struct Starter<'a> {
     pub storage: &'a str,
     /// Where an NFS storage is mounted.
     pub mountpoint: &'a Path,
+    /// The directory of a repository that another program made and that is adopted, on a storage that somebody has mounted.
+    pub adopts: Option<&'a str>,
     pub password: SecretRef,
     /// Directory of keys and memory; left out: the usual one.
     pub state: Option<&'a Path>,
@@ -43,8 +45,14 @@ pub fn starter(wish: &Starter<'_>) -> Result<Zeroizing<String>> {
     add("  # What is left out, as in a .gitignore, relative to the root.\n  exclude: []\n\n");
     add(wish.databases.unwrap_or_else(|| databases(wish.root)));
     add("\nstorage:\n");
-    add(&storage(wish.storage, wish.mountpoint)?);
+    add(&storage(wish.storage, wish.mountpoint, wish.adopts.is_some())?);
     add("\nrepository:\n");
+    if let Some(path) = wish.adopts {
+        add(&format!(
+            "  path: {}\n  # What was in it before stays: `rotate` instead of `true` judges it by the rules below.\n  adopted: true\n",
+            quoted(path)?
+        ));
+    }
     add(PASSWORD_ADVICE);
     add(&Zeroizing::new(format!("  password: {}\n\n", *password(&wish.password)?)));
     add(
@@ -105,7 +113,7 @@ fn databases(root: &Path) -> &'static str {
     }
 }
 
-fn storage(wish: &str, mountpoint: &Path) -> Result<String> {
+fn storage(wish: &str, mountpoint: &Path, present: bool) -> Result<String> {
     let mut text = String::new();
     if let Some(address) = wish.strip_prefix("nfs://") {
         let (server, export) = address.split_once('/').ok_or_else(|| unknown_storage(wish))?;
@@ -114,7 +122,7 @@ fn storage(wish: &str, mountpoint: &Path) -> Result<String> {
         let mountpoint = quoted_path(mountpoint)?;
         writeln!(text, "  type: nfs\n  server: {server}\n  export: {export}\n  mountpoint: {mountpoint}")?;
         text.push_str("  # on-demand (mounted for each run), permanent (left mounted) or present (somebody else mounts it)\n");
-        text.push_str("  mount: on-demand\n");
+        text.push_str(if present { "  mount: present\n" } else { "  mount: on-demand\n" });
     } else if wish.starts_with('/') {
         writeln!(text, "  type: local\n  path: {}", quoted(wish)?)?;
     } else {

@@ -106,6 +106,10 @@ impl<'a> At<'a> {
         matches!(self.node.value, Value::Number(_))
     }
 
+    pub(super) fn is_yes_no(&self) -> bool {
+        matches!(self.node.value, Value::Bool(_))
+    }
+
     pub(super) fn is_list(&self) -> bool {
         matches!(self.node.value, Value::List(_))
     }

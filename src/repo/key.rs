@@ -98,12 +98,7 @@ impl Repo {
 
     /// Replaces the keys that `old` opens by one that `new` opens; the new one is there before the old ones go.
     pub fn change_password(&self, old: &Secret, new: &Secret) -> Result<String> {
-        let mut opened = Vec::new();
-        for id in self.backend.list(FileType::Key).map_err(engine_error)? {
-            if self.key_file(id)?.key_from_password(&old.reveal()).is_ok() {
-                opened.push(id);
-            }
-        }
+        let opened = self.opened_by(old)?;
         if opened.is_empty() {
             return Err(Error::new(
                 crate::error::Kind::WrongPassword,
@@ -116,6 +111,36 @@ impl Repo {
             engine.delete_key(&id.into()).map_err(engine_error)?;
         }
         Ok(added)
+    }
+
+    /// Whether this password opens one of its keys.
+    pub fn opens(&self, password: &Secret) -> Result<bool> {
+        Ok(!self.opened_by(password)?.is_empty())
+    }
+
+    /// Removes the keys that `old` opens, and says which; never one that `kept` opens, which must be there.
+    pub fn remove_password(&self, old: &Secret, kept: &Secret) -> Result<Vec<String>> {
+        let staying = self.opened_by(kept)?;
+        if staying.is_empty() {
+            return Err(Error::failed("no key is removed: the other password opens none"));
+        }
+        let engine = self.engine()?;
+        let mut removed = Vec::new();
+        for id in self.opened_by(old)?.into_iter().filter(|id| !staying.contains(id)) {
+            engine.delete_key(&id.into()).map_err(engine_error)?;
+            removed.push(id.to_hex().as_str().to_owned());
+        }
+        Ok(removed)
+    }
+
+    fn opened_by(&self, password: &Secret) -> Result<Vec<Id>> {
+        let mut opened = Vec::new();
+        for id in self.backend.list(FileType::Key).map_err(engine_error)? {
+            if self.key_file(id)?.key_from_password(&password.reveal()).is_ok() {
+                opened.push(id);
+            }
+        }
+        Ok(opened)
     }
 
     fn key_file(&self, id: Id) -> Result<KeyFile> {

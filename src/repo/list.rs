@@ -7,6 +7,7 @@ use rustic_core::repofile::SnapshotFile;
 use rustic_core::{FileType, ReadBackend};
 use serde::Serialize;
 
+use super::adopted::Adopted;
 use super::{Repo, engine_error};
 use crate::error::{Context, Error, Kind, Result};
 
@@ -38,6 +39,9 @@ pub struct Snapshot {
     /// The id it had before its tags were changed for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub original: Option<String>,
+    /// A former add-on made it, in a repository that was adopted from there; its time is then that of its tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
     #[serde(skip)]
     pub(crate) tree: rustic_core::TreeId,
 }
@@ -66,7 +70,7 @@ impl Repo {
             match engine.get_file::<SnapshotFile>(&id.into()) {
                 Ok(mut file) => {
                     file.id = id.into();
-                    found.push(Snapshot::from_file(&file, None));
+                    found.push(self.known(Snapshot::from_file(&file, None), &file));
                 }
                 // Removed by another agent between the listing and the look.
                 Err(_) if !self.has(FileType::Snapshot, id)? => {}
@@ -79,6 +83,16 @@ impl Repo {
         }
         found.sort_by(|a, b| a.time.cmp(&b.time).then_with(|| a.id.cmp(&b.id)));
         Ok(found)
+    }
+
+    /// The snapshot as it is to be seen here: whatever is not ours in an adopted repository was made by those before us.
+    pub(super) fn known(&self, snapshot: Snapshot, file: &SnapshotFile) -> Snapshot {
+        let ours = snapshot.paths.iter().any(|path| path == Path::new(super::manifest::VIRTUAL));
+        if !self.adopted || ours {
+            return snapshot;
+        }
+        let (adopted, time) = Adopted::read(snapshot.tags.iter(), &file.time);
+        Snapshot { adopted: Some(adopted), time, ..snapshot }
     }
 
     fn has(&self, tpe: FileType, id: rustic_core::Id) -> Result<bool> {
@@ -144,6 +158,7 @@ impl Snapshot {
             }),
             comment: file.description.clone(),
             original: file.original.map(|id| id.to_hex().as_str().to_owned()),
+            adopted: None,
             tree: file.tree,
             paths,
         }

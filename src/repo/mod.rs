@@ -4,6 +4,7 @@
 //! locks (`lock`), sources whose every error counts (`source`, `walk`), a restore that reports instead of panicking (`fetch`).
 
 mod access;
+mod adopted;
 mod attributes;
 mod backend;
 mod cache;
@@ -35,6 +36,7 @@ mod trees;
 mod walk;
 
 pub use access::{Medium, Place};
+pub use adopted::{Adopted, Adoption, stamp};
 pub use check::{CheckReport, CheckSpec, Damage, DamageKind, Part, ReadData};
 pub use compare::{Change, ChangeKind, Changes, Counts, Difference};
 pub use entry::Entry;
@@ -91,6 +93,8 @@ pub struct RepoSpec {
     pub password: Option<Secret>,
     /// Master key kept on the node (0600), so that no start pays for scrypt.
     pub key_file: PathBuf,
+    /// It was another program's before: what that left in it belongs to the site.
+    pub adopted: Option<Adoption>,
     pub limits: Limits,
 }
 
@@ -103,6 +107,7 @@ pub struct Repo {
     master: MasterKey,
     locks: Arc<Locks>,
     id: String,
+    adopted: bool,
     limits: Limits,
     cx: Cx,
 }
@@ -132,12 +137,6 @@ impl Repo {
     /// Opens what is there, by the node's master key or, where that is missing, by the password (and keeps the key then).
     pub fn open(place: &Place, spec: &RepoSpec, cx: &Cx) -> Result<Self> {
         let directory = place.root.join(&spec.path);
-        let files = Files::new(place, spec, cx);
-        if files.backend.list(FileType::Config).map_err(engine_error)?.is_empty() {
-            return Err(Error::new(Kind::NoRepository, format!("there is no repository in {}", directory.display()))
-                .with_remedy("if this is the right storage and nothing was ever saved here, create one with `lifeboat init`"));
-        }
-        let opening = || format!("open the repository in {}", directory.display());
         let known = key::load_master(&spec.key_file)?;
         let credentials = match (&known, &spec.password) {
             (Some(master), _) => Credentials::Masterkey(master.clone()),
@@ -153,13 +152,16 @@ impl Repo {
                 )));
             }
         };
-        let engine = connect(Arc::clone(&files.backend) as Arc<_>, cx)?
-            .open(&credentials)
-            .map_err(opening_error)
-            .with_context(opening)?;
+        let (files, engine) = Files::open(place, spec, &credentials, cx)?;
         if known.is_none() {
             key::store_master(&spec.key_file, &engine.key())?;
         }
+        Self::with(files, &engine, spec, cx)
+    }
+
+    /// Opens it by this password, whatever key the node has; keeps nothing.
+    pub fn open_by(place: &Place, spec: &RepoSpec, password: &Secret, cx: &Cx) -> Result<Self> {
+        let (files, engine) = Files::open(place, spec, &Credentials::password(password.reveal()), cx)?;
         Self::with(files, &engine, spec, cx)
     }
 
@@ -177,6 +179,7 @@ impl Repo {
             master,
             locks,
             id,
+            adopted: spec.adopted.is_some(),
             limits: spec.limits.clone(),
             cx: cx.clone(),
         })
@@ -256,6 +259,25 @@ impl Files {
         let backend = Directory::new(at, Arc::clone(&gate), Arc::clone(&access), spec.limits.clone());
         let backend = Arc::new(backend);
         Self { directory, backend, gate, access }
+    }
+
+    fn open(
+        place: &Place,
+        spec: &RepoSpec,
+        credentials: &Credentials,
+        cx: &Cx,
+    ) -> Result<(Self, Repository<OpenStatus>)> {
+        let files = Self::new(place, spec, cx);
+        let directory = files.directory.display();
+        if files.backend.list(FileType::Config).map_err(engine_error)?.is_empty() {
+            return Err(Error::new(Kind::NoRepository, format!("there is no repository in {directory}"))
+                .with_remedy("if this is the right storage and nothing was ever saved here, create one with `lifeboat init`"));
+        }
+        let engine = connect(Arc::clone(&files.backend) as Arc<_>, cx)?
+            .open(credentials)
+            .map_err(opening_error)
+            .with_context(|| format!("open the repository in {directory}"))?;
+        Ok((files, engine))
     }
 }
 

@@ -150,7 +150,17 @@ impl Reader {
     /// A dump of the snapshot, as a database restores it. `directory` is the one the manifest names.
     pub fn shelf(&self, snapshot: &Snapshot, directory: &Path) -> Result<Dump> {
         let node = self.node(snapshot, &Path::new(VIRTUAL).join(DUMPS).join(directory))?;
-        Ok(Dump { reader: self.clone(), node })
+        Ok(Dump { reader: self.clone(), node, lone: None })
+    }
+
+    /// A dump that is one file, under that file's name.
+    pub fn lone(&self, snapshot: &Snapshot, path: &Path) -> Result<Dump> {
+        let node = self.node(snapshot, path)?;
+        let name = path.file_name().map(PathBuf::from);
+        if !node.is_file() || name.is_none() {
+            return Err(Error::failed(format!("{} is no file in the snapshot", path.display())));
+        }
+        Ok(Dump { reader: self.clone(), node, lone: name })
     }
 }
 
@@ -204,14 +214,19 @@ impl Iterator for Below {
     }
 }
 
-/// A dump's directory inside a snapshot.
+/// A dump's directory inside a snapshot, or a file that is one.
 pub struct Dump {
     reader: Reader,
     node: Node,
+    /// The name of that file.
+    lone: Option<PathBuf>,
 }
 
 impl Shelf for Dump {
     fn list(&self) -> Result<Vec<(PathBuf, u64)>> {
+        if let Some(name) = &self.lone {
+            return Ok(vec![(name.clone(), self.node.meta.size)]);
+        }
         let mut files = Vec::new();
         for item in self.reader.below(&self.node)? {
             let (path, node) = item?;
@@ -223,8 +238,11 @@ impl Shelf for Dump {
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn Read + Send>> {
-        let Some(tree) = self.node.subtree else { return Err(Error::failed("the dump is no directory")) };
-        let node = self.reader.find(tree, path)?;
+        let node = match (&self.lone, self.node.subtree) {
+            (Some(name), _) => (name == path).then(|| self.node.clone()),
+            (None, Some(tree)) => self.reader.find(tree, path)?,
+            (None, None) => return Err(Error::failed("the dump is no directory")),
+        };
         let node = node
             .filter(Node::is_file)
             .ok_or_else(|| Error::failed(format!("the dump has no file {}", path.display())))?;

@@ -159,7 +159,8 @@ impl Repo {
         Ok(Snapshot::from_file(&file, root))
     }
 
-    /// The newest snapshot of this site and root: what did not change since then is not read again.
+    /// The newest snapshot of this site and root, or the newest of who saved it before us: what did not change since then is not
+    /// read again.
     pub(super) fn parent_for(
         &self,
         contents: &Contents,
@@ -171,7 +172,13 @@ impl Repo {
             snapshot.site == contents.site
                 && root.is_none_or(|root| snapshot.paths.iter().any(|path| path == root))
         };
-        let newest = self.snapshots()?.into_iter().rfind(same);
+        let before = |snapshot: &Snapshot| {
+            snapshot.adopted.is_some()
+                && root.is_some_and(|root| snapshot.paths.iter().any(|path| path == root))
+        };
+        let all = self.snapshots()?;
+        let newest =
+            all.iter().rfind(|one| same(one)).or_else(|| all.iter().rfind(|one| before(one))).cloned();
         Ok(newest.filter(|parent| {
             let whole = has_all_trees(engine, parent);
             if !whole {

@@ -30,6 +30,6 @@ impl Repo {
             .map_err(engine_error)
             .context("remove the snapshot with its former tags")?;
         file.id = new.into();
-        Ok(Snapshot::from_file(&file, snapshot.root.as_deref()))
+        Ok(self.known(Snapshot::from_file(&file, snapshot.root.as_deref()), &file))
     }
 }

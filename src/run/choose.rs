@@ -14,6 +14,7 @@ use crate::schedule::{SAFETY, Wanted};
 pub fn snapshot(repo: &Repo, wanted: &Wanted, job: &Job, cx: &Cx) -> Result<Snapshot> {
     let chosen = match wanted {
         Wanted::Id(prefix) => repo.snapshot_by_id(prefix)?,
+        Wanted::Stamp(stamp) => stamped(repo, job, stamp, cx)?,
         Wanted::Latest => newest(repo, job, None, cx)?,
         Wanted::AtOrBefore { ts, said, note } => {
             if let Some(note) = note {
@@ -24,11 +25,31 @@ pub fn snapshot(repo: &Repo, wanted: &Wanted, job: &Job, cx: &Cx) -> Result<Snap
     };
     let complete = if chosen.complete { "" } else { ", incomplete" };
     cx.note(format!("chose snapshot {} of {}{complete}", chosen.short_id(), job.local(chosen.time)));
-    if chosen.site != job.site.name {
+    if chosen.site != job.site.name && chosen.adopted.is_none() {
         cx.warn(format!("this snapshot was made as {}, not as {}", chosen.site, job.site.name));
     }
     if !chosen.complete {
         cx.warn("something could not be read when this snapshot was made; it is not in it");
+    }
+    Ok(chosen)
+}
+
+/// The one that a form of the former add-ons would list under this name; two of one second are told apart by their ids alone.
+fn stamped(repo: &Repo, job: &Job, stamp: &str, cx: &Cx) -> Result<Snapshot> {
+    let mut found = of_site(repo.snapshots()?, job);
+    found.retain(|one| one.stamp().eq_ignore_ascii_case(stamp) && !one.has_tag(SAFETY));
+    let Some(chosen) = found.pop() else {
+        let text = format!("{} has no snapshot {stamp}", job.site.name);
+        return Err(Error::new(Kind::NotFound, text)
+            .with_remedy("`lifeboat snapshots --get-backups` lists their names"));
+    };
+    if !found.is_empty() {
+        let others: Vec<_> = found.iter().map(Snapshot::short_id).collect();
+        cx.warn(format!(
+            "{} has the same name {stamp} as {}: name one by its id",
+            chosen.short_id(),
+            others.join(", ")
+        ));
     }
     Ok(chosen)
 }
@@ -68,13 +89,15 @@ fn newest(repo: &Repo, job: &Job, limit: Option<(Timestamp, &String)>, cx: &Cx) 
     Ok(chosen.clone())
 }
 
-/// Those of this site, and those that another program made of its root. Many nodes have their site at the same path: a
+/// Those of this site, with what an adopted repository had before, and those that another program made of its root. Many nodes have their site at the same path: a
 /// snapshot of ours says by its name whose it is, and of other programs' ones only a single host's can be meant.
-pub(super) fn of_site(all: Vec<Snapshot>, job: &Job) -> Vec<Snapshot> {
+pub fn of_site(all: Vec<Snapshot>, job: &Job) -> Vec<Snapshot> {
     let foreign = |snapshot: &Snapshot| snapshot.root.is_none() && snapshot.paths.contains(&job.site.root);
     let hosts: BTreeSet<String> =
         all.iter().filter(|snapshot| foreign(snapshot)).map(|snapshot| snapshot.site.clone()).collect();
-    let ours =
-        |snapshot: &Snapshot| snapshot.site == job.site.name || (hosts.len() == 1 && foreign(snapshot));
+    let ours = |snapshot: &Snapshot| {
+        let single = hosts.len() == 1 && foreign(snapshot);
+        snapshot.site == job.site.name || snapshot.adopted.is_some() || single
+    };
     all.into_iter().filter(ours).collect()
 }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::Job;
 use super::journal::{Aside, Journal, Phase};
 use super::parts::{Dumped, Parts};
 use super::request::{DatabasePlan, TablePlan};
+use super::{Job, adopted};
 use crate::database::{self, Database, DatabaseSpec, Means, MysqlSpec, Rewrite, SideCopy};
 use crate::dump::{Feed, Shelf};
 use crate::error::{Context, Error, Result};
@@ -68,7 +68,8 @@ impl Pair {
     fn plan(&self) -> Result<DatabasePlan> {
         let mut live = self.database.tables()?.unwrap_or_default();
         let mut dumped = self.database.contents(&self.dump)?;
-        let mut rows = self.rows;
+        // An adopted dump does not say beforehand.
+        let mut rows = if self.rows == 0 { dumped.values().sum() } else { self.rows };
         if !self.only.is_empty() {
             dumped.retain(|name, _| self.only.contains(name));
             live.retain(|name| self.only.contains(name));
@@ -99,6 +100,9 @@ impl Databases {
         (reader, snapshot): (&Reader, &Snapshot),
         parts: &Parts,
     ) -> Result<Self> {
+        if snapshot.adopted.is_some() {
+            return Self::find_adopted(job, manifest, (reader, snapshot), parts);
+        }
         let (mut pairs, mut called) = (Vec::new(), Vec::new());
         for spec in &job.databases {
             let database = database::open(spec);
@@ -108,10 +112,7 @@ impl Databases {
                 if !parts.is_everything() {
                     continue;
                 }
-                let text = format!("snapshot {} has no dump of {}", snapshot.short_id(), database.describe());
-                return Err(Error::failed(text).with_remedy(
-                    "restore the files alone with `--files`, or what it has elsewhere with `--to DIR`",
-                ));
+                return Err(no_dump(snapshot, database.as_ref()));
             };
             let dump = reader.shelf(snapshot, &directory)?;
             called.push(dumped.database.as_str());
@@ -123,15 +124,39 @@ impl Databases {
         let named =
             |directory: &str| pairs.iter().any(|pair| pair.database.directory() == Path::new(directory));
         if let Some(orphan) = manifest.databases.iter().find(|dump| !named(&dump.directory)) {
-            let text = format!(
-                "snapshot {} has a dump of {}, which this configuration does not name",
-                snapshot.short_id(),
-                orphan.database
-            );
-            return Err(Error::failed(text)
-                .with_remedy("name it under `databases`, or restore the files alone with `--files`"));
+            return Err(self::orphan(snapshot, &orphan.database));
         }
         Ok(Self { pairs })
+    }
+
+    /// The one dump of an adopted snapshot holds the schemas of the site; which, it says itself.
+    fn find_adopted(
+        job: &Job,
+        manifest: &Manifest,
+        (reader, snapshot): (&Reader, &Snapshot),
+        parts: &Parts,
+    ) -> Result<Self> {
+        let dump = adopted::dump(snapshot, manifest)?;
+        let (mut pairs, mut called) = (Vec::new(), Vec::new());
+        for spec in &job.databases {
+            let database = database::open(spec);
+            let (Some(path), Some(schema)) = (dump, adopted::schema(spec)) else {
+                if !parts.is_everything() {
+                    continue;
+                }
+                return Err(no_dump(snapshot, database.as_ref()));
+            };
+            called.push(schema.schema.as_str());
+            let dump = reader.lone(snapshot, path)?;
+            pairs.push(Pair { dump, rows: 0, database, means: Means::Beside, only: Vec::new() });
+        }
+        if !parts.is_everything() {
+            return Self::choose(pairs, &called, parts);
+        }
+        match dump {
+            Some(path) if pairs.is_empty() => Err(orphan(snapshot, &path.display().to_string())),
+            _ => Ok(Self { pairs }),
+        }
     }
 
     /// Those that are asked for.
@@ -152,7 +177,11 @@ impl Databases {
         reader: &Reader,
         snapshot: &Snapshot,
     ) -> Result<Self> {
-        let kind = |directory: &Path| directory.components().next().map(|part| part.as_os_str().to_owned());
+        let kind = |directory: &Path| {
+            // A file of an adopted snapshot, which are all of this kind.
+            let own = if directory.is_absolute() { Path::new("mysql") } else { directory };
+            own.components().next().map(|part| part.as_os_str().to_owned())
+        };
         let mut databases: Vec<_> = job.databases.iter().map(database::open).collect();
         let alone = |databases: &[Box<dyn Database>], dumped: &Path| {
             let here =
@@ -179,7 +208,11 @@ impl Databases {
                 ));
             };
             pairs.push(Pair {
-                dump: reader.shelf(snapshot, directory)?,
+                dump: if snapshot.adopted.is_some() {
+                    reader.lone(snapshot, directory)?
+                } else {
+                    reader.shelf(snapshot, directory)?
+                },
                 rows: dumped.rows,
                 database: databases.remove(at),
                 means: Means::Beside,
@@ -335,4 +368,17 @@ impl Databases {
         };
         self.pairs.iter().map(load).collect()
     }
+}
+
+fn no_dump(snapshot: &Snapshot, database: &dyn Database) -> Error {
+    Error::failed(format!("snapshot {} has no dump of {}", snapshot.short_id(), database.describe()))
+        .with_remedy("restore the files alone with `--files`, or what it has elsewhere with `--to DIR`")
+}
+
+fn orphan(snapshot: &Snapshot, dump: &str) -> Error {
+    Error::failed(format!(
+        "snapshot {} has a dump of {dump}, which this configuration does not name",
+        snapshot.short_id()
+    ))
+    .with_remedy("name it under `databases`, or restore the files alone with `--files`")
 }

@@ -4,6 +4,7 @@ mod backup;
 mod restore;
 
 mod adapt;
+mod adopted;
 mod choose;
 mod copies;
 mod databases;
@@ -41,7 +42,7 @@ pub use crate::hook::{
     examine as examine_hook, input as hook_input, points as hook_points, schema as hook_schema,
 };
 pub use backup::{BackupRequest, backup};
-pub use choose::snapshot as choose;
+pub use choose::{of_site, snapshot as choose};
 pub use doctor::{Finding, Health, examine};
 pub use drill::{
     Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, drills_of,
@@ -54,7 +55,7 @@ pub use job::Job;
 pub use limits::{Limits, Pause};
 pub use maintenance::{CheckRequest, Checked, Reading, check};
 pub use newer::Listing;
-pub use open::{Opened, claim_site, init, open, with_repo};
+pub use open::{Adoptee, Opened, adopt, claim_site, init, open, with_repo};
 pub use pace::Estimate;
 pub use parts::Parts;
 pub use pins::{Pinned, pin, unpin};

@@ -4,14 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use serde::Serialize;
+
 use super::Job;
 use super::scope::{Alone, Run};
-use crate::error::Result;
+use crate::error::{Context, Kind, Result};
 use crate::event::{Cx, Step, What};
-use crate::repo::{Mode, Place, Repo};
+use crate::repo::{Mode, Place, Repo, RepoSpec};
 use crate::storage::identity::{self, Identity, Standing};
 use crate::storage::{Attached, Storage};
 use crate::sys::claim::claim;
+use crate::sys::secret::Secret;
 use crate::sys::space::Space;
 use crate::sys::watch::Watch;
 
@@ -112,6 +116,77 @@ pub fn init(job: &Job, cx: &Cx) -> Result<Repo> {
         remember(job, &reach.at, &repo)?;
         Ok(repo)
     })
+}
+
+/// Gives a repository that another program made to a site: its storage is marked and remembered, and the site's own password
+/// opens it. `former` is what opened it so far. Said again, it does what is missing.
+pub fn adopt(job: &Job, former: &Secret, own: &Secret, remove_former: bool, cx: &Cx) -> Result<Adoptee> {
+    let storage = crate::storage::open(&job.storage);
+    let mut run = Run::new(&Alone, cx);
+    claim_site(&mut run, job, "adopt")?;
+    let reach = run.hold(
+        Step::Mount,
+        || Reach::gain(job, storage.as_ref(), cx),
+        |reach| reach.give_back(storage.as_ref()),
+    )?;
+    let repo = run.step(Step::Open, || open_by_either(job, &reach, former, own, cx))?;
+    let mode = if remove_former { Mode::Exclusive } else { Mode::Shared };
+    run.hold(Step::Lock, || repo.lock(mode).map(Arc::new), |lock| lock.release())?;
+    run.step(Step::Open, || {
+        let mut adoptee = Adoptee::of(&repo)?;
+        if !repo.opens(own)? {
+            adoptee.key_added = Some(repo.add_key(own)?);
+        }
+        if remove_former {
+            // Proven by what a person would do with it: nothing of this node takes part.
+            Repo::open_by(&reach.place, &job.repo, own, cx).context("open it by the new password alone")?;
+            adoptee.keys_removed = repo.remove_password(former, own)?;
+        }
+        Ok(adoptee)
+    })
+}
+
+/// By the node's key, by the password it had, or by the one that it has since an earlier adoption.
+fn open_by_either(job: &Job, reach: &Reach, former: &Secret, own: &Secret, cx: &Cx) -> Result<Repo> {
+    let by = |password: &Secret| {
+        let spec = RepoSpec { password: Some(password.clone()), ..job.repo.clone() };
+        open_repo(&Job { repo: spec, ..job.clone() }, reach, cx)
+    };
+    match by(former) {
+        Err(error) if error.kind() == Kind::WrongPassword && !job.repo.key_file.exists() => {
+            by(own).map_err(|_| error)
+        }
+        other => other,
+    }
+}
+
+/// What is in a repository that is adopted, and what that did to its keys.
+#[derive(Clone, Debug, Serialize)]
+pub struct Adoptee {
+    pub repository: String,
+    pub snapshots: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_added: Option<String>,
+    pub keys_removed: Vec<String>,
+}
+
+impl Adoptee {
+    /// Looks at its snapshots alone.
+    pub fn of(repo: &Repo) -> Result<Self> {
+        let snapshots = repo.snapshots()?;
+        Ok(Self {
+            repository: repo.id().to_owned(),
+            snapshots: snapshots.len() as u64,
+            oldest: snapshots.first().map(|one| one.time),
+            newest: snapshots.last().map(|one| one.time),
+            key_added: None,
+            keys_removed: Vec::new(),
+        })
+    }
 }
 
 /// Opens the repository if storage and repository are the ones this site was set up with.

@@ -10,7 +10,7 @@ use super::newer;
 use super::pace::Pace;
 use super::request::{Preview, RestoreRequest, Target};
 use super::selection::Selection;
-use super::{Job, adapt, choose, limits};
+use super::{Job, adapt, adopted, choose, limits};
 use crate::error::{Context, Error, Result};
 use crate::event::Cx;
 use crate::repo::{Fetched, Manifest, Reader, Repo, Snapshot};
@@ -39,6 +39,9 @@ impl<'a> Plan<'a> {
             return Err(Error::failed("a plan is for a restore in place"));
         };
         let saved = saved_root(job, request, &snapshot, &manifest)?;
+        if files {
+            adopted::has_files(&snapshot, &manifest)?;
+        }
         let files = if files { Some(select(job, request, &reader, &snapshot, saved)?) } else { None };
         if let (Some(source), Some(_)) = (request.source, &files) {
             adapt::check(job, source, &reader, &snapshot, saved)?;
@@ -129,7 +132,7 @@ pub(crate) fn find(
     let saved = request.source.map_or(job, |source| &source.job);
     let snapshot = choose::snapshot(repo, &request.wanted, saved, cx)?;
     let reader = repo.reader()?;
-    let manifest = reader.manifest(&snapshot)?.unwrap_or_default();
+    let manifest = adopted::manifest(&reader, &snapshot, saved)?;
     Ok((snapshot, reader, manifest))
 }
 
@@ -160,7 +163,8 @@ fn saved_root<'a>(
         return Ok(root);
     }
     let saved = Path::new(&manifest.root);
-    if saved != root && request.source.is_none() {
+    // The node that an adopted one was made on may be gone.
+    if saved != root && request.source.is_none() && snapshot.adopted.is_none() {
         return Err(Error::usage(format!(
             "snapshot {} is of {}, not of {}",
             snapshot.short_id(),

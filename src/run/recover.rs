@@ -185,6 +185,7 @@ mod tests {
                 path: "demo".into(),
                 password: None,
                 key_file: at("key"),
+                adopted: None,
                 limits: crate::repo::Limits::default(),
             };
             let job = Job {

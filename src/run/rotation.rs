@@ -10,7 +10,7 @@ use super::scope::Run;
 use super::{Job, Opened, claim_site, open, recover};
 use crate::error::{Error, Result};
 use crate::event::{Cx, Rotation, Step, What};
-use crate::repo::{Mode, Pruned, Repo, Snapshot};
+use crate::repo::{Adoption, Mode, Pruned, Repo, Snapshot};
 use crate::schedule::{Candidate, Refusal, Rule, SAFETY, Verdict, after_grace, decide, restrain};
 use crate::sys::fs::write_atomic;
 
@@ -153,7 +153,8 @@ impl Plan {
     fn make(repo: &Repo, job: &Job, fresh: Option<&Snapshot>, force: bool) -> Result<Self> {
         let (now, site) = (Timestamp::now(), &job.site.name);
         let snapshots = repo.snapshots()?;
-        let candidates = candidates(&snapshots, job)?;
+        let (kept, judged): (Vec<_>, Vec<_>) = snapshots.iter().partition(|one| is_kept(one, job));
+        let candidates = candidates(&judged, job)?;
         let mut judged = decide(&candidates, &job.retention, site, now, &job.zone);
         // With a clock that went back it may look like the oldest of all.
         for verdict in judged.iter_mut().filter(|verdict| fresh.is_some_and(|fresh| fresh.id == verdict.id)) {
@@ -178,8 +179,9 @@ impl Plan {
             let refused = restrain(&candidates, &judged, &job.retention, site, &accepted, at);
             (judged, doomed, refused)
         };
+        let kept = kept.into_iter().map(adopted);
         let mut judged: BTreeMap<_, _> =
-            judged.into_iter().map(|verdict| (verdict.id.clone(), verdict)).collect();
+            judged.into_iter().chain(kept).map(|verdict| (verdict.id.clone(), verdict)).collect();
         let with_verdict = |snapshot: Snapshot| Some((judged.remove(&snapshot.id)?, snapshot));
         let verdicts: Vec<_> = snapshots
             .into_iter()
@@ -204,15 +206,33 @@ impl Plan {
     }
 }
 
-fn candidates(snapshots: &[Snapshot], job: &Job) -> Result<Vec<Candidate>> {
-    let drills = follow(drills(job)?, snapshots);
-    let complete = snapshots.iter().filter(|snapshot| snapshot.site == job.site.name && snapshot.complete);
+/// Made before the repository was adopted, and not given to the rules.
+fn is_kept(snapshot: &Snapshot, job: &Job) -> bool {
+    snapshot.adopted.is_some() && job.repo.adopted != Some(Adoption::Rotate)
+}
+
+fn adopted(snapshot: &Snapshot) -> Verdict {
+    Verdict {
+        id: snapshot.id.clone(),
+        keep: true,
+        rule: Rule::Adopted,
+        reason: "adopted: kept until `repository.adopted` says rotate".to_owned(),
+        until: None,
+    }
+}
+
+fn candidates(snapshots: &[&Snapshot], job: &Job) -> Result<Vec<Candidate>> {
+    let all: Vec<Snapshot> = snapshots.iter().copied().cloned().collect();
+    let drills = follow(drills(job)?, &all);
+    let ours = |snapshot: &Snapshot| snapshot.site == job.site.name || snapshot.adopted.is_some();
+    let complete = snapshots.iter().filter(|snapshot| ours(snapshot) && snapshot.complete);
     let complete: Vec<_> = complete.map(|snapshot| (snapshot.id.as_str(), snapshot.time)).collect();
     let proven = newest_proven(&drills, &complete);
-    let candidate = |snapshot: &Snapshot| Candidate {
+    let candidate = |snapshot: &&Snapshot| Candidate {
         id: snapshot.id.clone(),
         time: snapshot.time,
-        site: snapshot.site.clone(),
+        // Their host was the node's name; given to the rules, they are the site's.
+        site: if snapshot.adopted.is_some() { job.site.name.clone() } else { snapshot.site.clone() },
         complete: snapshot.complete,
         tags: snapshot.tags.clone(),
         newest_proven: proven == Some(&snapshot.id),

@@ -27,6 +27,8 @@ pub enum Wanted {
     },
     /// The beginning of a snapshot's id: 8 to 64 hexadecimal digits.
     Id(String),
+    /// As the forms of the platform's former add-ons name a snapshot: `2024-01-01_000000_UTC`.
+    Stamp(String),
 }
 
 impl Wanted {
@@ -43,6 +45,9 @@ impl Wanted {
         }
         if ID_DIGITS.contains(&said.len()) && said.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Self::Id(said));
+        }
+        if is_stamp(&said) {
+            return Ok(Self::Stamp(text.trim().to_owned()));
         }
         if let Some(span) = said.strip_suffix(" ago") {
             let moment = ago(span, now, zone).ok_or_else(|| unknown(text))?;
@@ -68,6 +73,20 @@ impl Wanted {
         };
         Ok(spoken.wanted(now))
     }
+}
+
+/// A date, six digits and a zone, joined by underscores.
+fn is_stamp(said: &str) -> bool {
+    let mut parts = said.splitn(3, '_');
+    let (Some(day), Some(time), Some(zone)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let zone = zone.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-'));
+    date(day).is_some_and(|(date, rest)| date.is_ok() && rest.is_empty())
+        && time.len() == 6
+        && digits(time)
+        && zone
 }
 
 enum Day {

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod adopt;
 mod agent;
 mod hooks;
 mod plugin;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+pub(super) use self::adopt::Adopt;
 pub(super) use self::agent::SOCKET;
 use self::agent::said;
 pub(super) use self::agent::{Agent, Metrics, NewToken, Notify, Request, Runs, Schedule, Token, TokenFile};
@@ -40,6 +42,7 @@ pub(super) struct Global {
     pub(super) config: PathBuf,
     /// Print one JSON document on stdout, also for errors, and progress as JSON lines on stderr. What is raw by nature stays
     /// raw: `dump`, `metrics`, `completions`, `man`, `config schema`, `config example`, `hooks schema`, `--help`
+    /// raw: `dump`, `metrics`, `completions`, `man`, `config schema`, `config example`, `adopt --list`, `snapshots --get-backups`, `--help`
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// Say nothing but results and problems
@@ -57,6 +60,8 @@ pub(super) struct Global {
 pub(super) enum Command {
     /// Set up a site: recognise it, write its configuration, create its repository
     Init(Init),
+    /// Take over a repository of the platform's former backup add-ons, with all its snapshots
+    Adopt(Adopt),
     /// Save a snapshot of files and databases
     Backup(Backup),
     /// List snapshots
@@ -201,6 +206,9 @@ pub(super) struct Snapshots {
     /// Those of all sites in the repository
     #[arg(long)]
     pub(super) all: bool,
+    /// Print the names of this site's snapshots as one JSON document in the shape of the former add-ons' getBackups
+    #[arg(long, conflicts_with = "all")]
+    pub(super) get_backups: bool,
 }
 
 #[derive(Debug, Args)]

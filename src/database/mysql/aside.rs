@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::crew::{self, Whistle};
 use super::definition::Split;
 use super::fault::{During, code_of, text_of};
+use super::foreign;
 use super::intake::{self, Intake};
 use super::keys::{self, TableKeys};
 use super::link::Link;
@@ -50,7 +51,7 @@ pub(super) fn names(spec: &MysqlSpec, token: &str, means: Means) -> SideCopy {
 }
 
 pub(super) fn load(spec: &MysqlSpec, shelf: &dyn Shelf, names: &SideCopy, cx: &Cx) -> Result<SideCopy> {
-    let mut intake = intake::read(shelf)?;
+    let mut intake = intake::of(shelf, &spec.schema, cx)?;
     if !names.only.is_empty() {
         intake.select(&names.only)?;
     }
@@ -61,6 +62,7 @@ pub(super) fn load(spec: &MysqlSpec, shelf: &dyn Shelf, names: &SideCopy, cx: &C
     let mut guard = Guard { spec, place: place.clone(), armed: false, cx };
     let mut link = Link::open(spec, None)?;
     pin_for_loading(&mut link, PATIENCE)?;
+    foreign::stays_inside(&mut link, &spec.schema, &intake)?;
     make(&mut link, &place, &intake)?;
     guard.armed = true;
     let record = record(&copy, &intake);
@@ -107,7 +109,11 @@ pub(super) fn fill(
     for (table, split) in std::iter::zip(&intake.manifest.tables, &splits) {
         link.run(split.create.as_slice()).during(format!("create table {:?}", table.name))?;
     }
+    foreign::prove_single(link, intake)?;
     try_objects(link, place, intake, cx)?;
+    if intake.foreign.is_some() {
+        return fill_foreign(link, (place, record), shelf, intake, &splits, cx);
+    }
     let filling =
         Filling { shelf, schema, way: choose(link)?, done: AtomicU64::new(0), total: intake.manifest.rows() };
     let mut tables: Vec<_> = std::iter::zip(&intake.manifest.tables, &splits).collect();
@@ -124,6 +130,23 @@ pub(super) fn fill(
     let same_version = server::facts(link)?.version == intake.manifest.version;
     verify::compare(spec, (link, schema, PATIENCE), intake, same_version, cx)
         .context("verify the restored copy")
+}
+
+/// A dump of another program comes as one stream, in the order of its tables.
+fn fill_foreign(
+    link: &mut Link,
+    (place, record): (&Place, &Record),
+    shelf: &dyn Shelf,
+    intake: &Intake,
+    splits: &[Split],
+    cx: &Cx,
+) -> Result<()> {
+    foreign::fill(link, place, shelf, intake, cx)?;
+    for (table, split) in std::iter::zip(&intake.manifest.tables, splits) {
+        cx.go_on()?;
+        add_indexes(link, place.schema(), table, split)?;
+    }
+    add_foreign_keys(link, place, record, intake, splits)
 }
 
 /// Finds out whether the server takes all definitions, by making the tables, empty, inside the live schema.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::definition::{called, replace};
+use super::foreign::{self, Foreign};
 use super::grants::{self, Account};
 use super::manifest::{Manifest, NAME, TableEntry};
 use super::objects::{self, Object, ObjectKind};
@@ -11,6 +12,7 @@ use super::sequences;
 use crate::database::entry::{self, unfit};
 use crate::dump::Shelf;
 use crate::error::{Context, Error, Result};
+use crate::event::Cx;
 
 /// Everything of a dump but its rows.
 pub(super) struct Intake {
@@ -23,6 +25,8 @@ pub(super) struct Intake {
     pub objects: Vec<Object>,
     /// Empty if they were not saved.
     pub accounts: Vec<Account>,
+    /// How its rows are to be read, if it is none of ours.
+    pub foreign: Option<Foreign>,
 }
 
 impl Intake {
@@ -73,6 +77,11 @@ impl Intake {
     }
 }
 
+/// What a shelf has of this schema, whoever dumped it.
+pub(super) fn of(shelf: &dyn Shelf, schema: &str, cx: &Cx) -> Result<Intake> {
+    if foreign::is_foreign(shelf)? { foreign::intake(shelf, schema, cx) } else { read(shelf) }
+}
+
 pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
     let manifest: Manifest = Manifest::read(shelf)?;
     compare_lists(shelf, &manifest)?;
@@ -92,7 +101,7 @@ pub(super) fn read(shelf: &dyn Shelf) -> Result<Intake> {
     if objects.len() as u64 != manifest.objects {
         return Err(unfit(&format!("it has {} objects and should have {}", objects.len(), manifest.objects)));
     }
-    Ok(Intake { manifest, database, tables, objects, accounts })
+    Ok(Intake { manifest, database, tables, objects, accounts, foreign: None })
 }
 
 /// One a line.

@@ -13,6 +13,7 @@ mod encode;
 mod fault;
 mod feed;
 mod fit;
+mod foreign;
 mod grants;
 mod in_place;
 mod infile;
@@ -153,7 +154,11 @@ impl Database for Mysql {
     }
 
     fn contents(&self, dump: &dyn Shelf) -> Result<BTreeMap<String, u64>> {
-        let manifest = manifest::Manifest::read(dump)?;
+        let manifest = if foreign::is_foreign(dump)? {
+            foreign::intake(dump, &self.spec.schema, &Cx::silent())?.manifest
+        } else {
+            manifest::Manifest::read(dump)?
+        };
         Ok(manifest.tables.into_iter().map(|table| (table.name, table.rows)).collect())
     }
 

@@ -2,6 +2,7 @@
 
 use super::fault::{During, code_of};
 use super::fit;
+use super::foreign;
 use super::intake::{self, Intake};
 use super::link::Link;
 use super::names::{beside, literal, qualified, quote};
@@ -19,7 +20,7 @@ pub(super) const DENIED: [u16; 6] = [1044, 1045, 1142, 1227, 1370, 1419];
 
 /// For `tables` alone, or for all of the dump if there are none.
 pub(super) fn run(spec: &MysqlSpec, shelf: &dyn Shelf, tables: &[String], cx: &Cx) -> Result<Means> {
-    let mut intake = intake::read(shelf)?;
+    let mut intake = intake::of(shelf, &spec.schema, cx)?;
     for lost in &intake.manifest.unsaved {
         cx.warn(format!("the dump does not hold {}: {}", lost.what, lost.why));
     }
@@ -29,11 +30,12 @@ pub(super) fn run(spec: &MysqlSpec, shelf: &dyn Shelf, tables: &[String], cx: &C
     let mut link = Link::open(spec, None)?;
     pin(&mut link, Patience(10))?;
     versions(&mut link, &intake, cx)?;
+    foreign::stays_inside(&mut link, &spec.schema, &intake)?;
     let means = means(&mut link, spec, &intake, tables, cx)?;
     if server::schema_exists(&mut link, &spec.schema)? {
         let only = (!tables.is_empty()).then_some(tables);
         swap::live_objects(&mut link, &spec.schema, only)?;
-        foreign(&mut link, &spec.schema)?;
+        foreign_keys(&mut link, &spec.schema)?;
     }
     room(&mut link, spec, &intake)?;
     Ok(means)
@@ -41,6 +43,14 @@ pub(super) fn run(spec: &MysqlSpec, shelf: &dyn Shelf, tables: &[String], cx: &C
 
 /// Whether the schema can be emptied and filled again.
 pub(super) fn run_in_place(spec: &MysqlSpec, shelf: &dyn Shelf, cx: &Cx) -> Result<Means> {
+    if foreign::is_foreign(shelf)? {
+        return Err(Error::usage(
+            "a dump of mysqldump is loaded beside what is live, and never in place of it",
+        )
+        .with_remedy(
+            "give the database user all rights on its schema, or restore as root over the local socket",
+        ));
+    }
     let intake = intake::read(shelf)?;
     let mut link = Link::open(spec, None)?;
     pin(&mut link, Patience(10))?;
@@ -50,7 +60,7 @@ pub(super) fn run_in_place(spec: &MysqlSpec, shelf: &dyn Shelf, cx: &Cx) -> Resu
         cx.warn(format!("{error}: it will act as this database user"));
     }
     swap::live_objects(&mut link, &spec.schema, None)?;
-    foreign(&mut link, &spec.schema)?;
+    foreign_keys(&mut link, &spec.schema)?;
     room(&mut link, spec, &intake)?;
     // Both dumps: of what comes, and of what is live.
     let scratch = spec.scratch.ancestors().find(|path| path.is_dir()).unwrap_or(&spec.scratch);
@@ -133,7 +143,8 @@ fn versions(link: &mut Link, intake: &Intake, cx: &Cx) -> Result<()> {
 
 /// Every collation that a table's definition names.
 fn collations(intake: &Intake) -> std::collections::BTreeSet<String> {
-    let mut names = std::collections::BTreeSet::from([intake.manifest.collation.clone()]);
+    let own = Some(intake.manifest.collation.clone()).filter(|name| !name.is_empty());
+    let mut names: std::collections::BTreeSet<_> = own.into_iter().collect();
     for ddl in &intake.tables {
         let text = String::from_utf8_lossy(ddl);
         for line in text.lines().filter(|line| line.starts_with("  `") || line.starts_with(')')) {
@@ -149,7 +160,7 @@ fn collations(intake: &Intake) -> std::collections::BTreeSet<String> {
 }
 
 /// Foreign keys of other schemas would follow the former tables and keep them from being removed.
-fn foreign(link: &mut Link, schema: &str) -> Result<()> {
+fn foreign_keys(link: &mut Link, schema: &str) -> Result<()> {
     let row = link
         .first(format!(
             "SELECT constraint_schema, table_name, constraint_name FROM information_schema.referential_constraints \

@@ -9,7 +9,7 @@ use super::super::journal::{Aside, Files, Journal};
 use super::super::pace::Pace;
 use super::super::restore::{stamp, token};
 use super::super::work::Work;
-use super::super::{Estimate, Job, choose, parts::Parts, preflight};
+use super::super::{Estimate, Job, adopted, choose, parts::Parts, preflight};
 use super::DrillRequest;
 use super::inspect;
 use super::record::{Drill, Failure, begun_walk, drills, next_part};
@@ -59,7 +59,8 @@ impl<'a> Plan<'a> {
     pub(super) fn make(job: &'a Job, request: &DrillRequest, repo: &Repo, cx: &Cx) -> Result<Self> {
         let snapshot = choose::snapshot(repo, &request.wanted, job, cx)?;
         let reader = repo.reader()?;
-        let manifest = reader.manifest(&snapshot)?.unwrap_or_default();
+        let manifest = adopted::manifest(&reader, &snapshot, job)?;
+        adopted::has_files(&snapshot, &manifest)?;
         let saved =
             if manifest.root.is_empty() { job.site.root.clone() } else { PathBuf::from(&manifest.root) };
         let root = reader.node(&snapshot, &saved)?;

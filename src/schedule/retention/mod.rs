@@ -103,6 +103,8 @@ impl Candidate {
 pub enum Rule {
     /// Another site's: kept.
     OtherSite,
+    /// It was in the repository before that was adopted: kept, and it counts for nothing.
+    Adopted,
     /// The same with other tags is there, held as long; a change of tags was interrupted: removed.
     Superseded,
     /// A tag holds it: kept.
