@@ -10,6 +10,7 @@ mod hooks;
 mod lab;
 mod mariadb;
 mod notify;
+mod packages;
 mod postgres;
 mod schedule;
 mod schemathesis;
