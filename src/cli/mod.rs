@@ -35,6 +35,7 @@ mod undo;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,7 +138,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Config { action } => config::config(session, action),
         Command::Demo(args) => demo::demo(session, args),
         Command::Completions { shell } => completions(*shell),
-        Command::Man => man(),
+        Command::Man { dir } => man(dir.as_deref()),
     }
 }
 
@@ -208,9 +209,16 @@ fn completions(shell: clap_complete::Shell) -> Done {
     Output::raw(|to| to.write_all(&script))
 }
 
-fn man() -> Done {
-    let mut page = Vec::new();
+/// One page with all commands, or one file for each of them in a directory.
+fn man(directory: Option<&Path>) -> Done {
     let command = Cli::command();
+    if let Some(directory) = directory {
+        clap_mangen::generate_to(command, directory)
+            .with_context(|| format!("write the manual pages into {}", directory.display()))
+            .map_err(|error| error.with_remedy("name a directory that is there and can be written"))?;
+        return Ok(SUCCESS);
+    }
+    let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page).context("write the manual page")?;
     for sub in command.get_subcommands() {
         let named = sub.clone().name(format!("lifeboat-{}", sub.get_name()));

@@ -8,10 +8,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, RenameFlags, openat, renameat2};
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::{Mode, UtimensatFlags, fstatat, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use rustix::fs::{RenameFlags, renameat_with};
 
 use crate::error::{Context, Error, Result};
 
@@ -182,7 +183,7 @@ impl Spot {
     /// Both change places in one step (`renameat2` with `RENAME_EXCHANGE`). Call `sync` on both afterwards.
     pub fn exchange(&self, other: &Self) -> Result<()> {
         let (time, other_time) = (self.time()?, other.time()?);
-        self.renameat(other, RenameFlags::RENAME_EXCHANGE)
+        self.renameat(other, RenameFlags::EXCHANGE)
             .with_context(|| format!("exchange {} and {}", self.shown.display(), other.shown.display()))?;
         other.keep_time(time)?;
         self.keep_time(other_time)
@@ -191,7 +192,7 @@ impl Spot {
     /// Moves to a name that is free. Call `sync` on both afterwards.
     pub fn rename(&self, to: &Self) -> Result<()> {
         let time = self.time()?;
-        let renamed = match self.renameat(to, RenameFlags::RENAME_NOREPLACE) {
+        let renamed = match self.renameat(to, RenameFlags::NOREPLACE) {
             // Some network file systems know only the plain rename.
             Err(Errno::EINVAL) if !to.exists()? => self.renameat(to, RenameFlags::empty()),
             other => other,
@@ -200,8 +201,10 @@ impl Spot {
         to.keep_time(time)
     }
 
+    /// Not by nix, which needs the C library's wrapper: glibc has it since 2.28 only, and the kernel for much longer.
     fn renameat(&self, to: &Self, flags: RenameFlags) -> nix::Result<()> {
-        renameat2(&self.directory, self.name.as_os_str(), &to.directory, to.name.as_os_str(), flags)
+        renameat_with(&self.directory, self.name.as_os_str(), &to.directory, to.name.as_os_str(), flags)
+            .map_err(|error| Errno::from_raw(error.raw_os_error()))
     }
 
     /// What was renamed here stays so after a power loss.

@@ -11,6 +11,7 @@ mod lab;
 mod mariadb;
 mod notify;
 mod plugin;
+mod packages;
 mod postgres;
 mod schedule;
 mod schemathesis;
