@@ -8,6 +8,7 @@ mod database;
 mod hardship;
 mod hooks;
 mod lab;
+mod manifest;
 mod mariadb;
 mod notify;
 mod postgres;
