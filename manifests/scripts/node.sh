@@ -2,8 +2,8 @@
 # The node's part of the add-on. The manifest's scripts call it with one verb; it answers with one JSON document, in which `type`
 # (success, info, warning, error) and `message` are for people. What takes long is detached, waited for a while, and looked up later.
 #
-# What a person adds to /etc/lifeboat/extra.yaml (excludes, hooks, limits, as in `lifeboat config example`) stays part of the
-# configuration, which is otherwise written anew by each Configure.
+# What a person writes into /etc/lifeboat/extra.yaml (limits, notify, databases, as in `lifeboat config example`) and into hooks.yaml
+# (what stands below `hooks` there) stays part of the configuration, which is otherwise written anew by each Configure.
 set -eu
 umask 077
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -16,6 +16,8 @@ PROGRAM=/usr/local/bin/lifeboat
 ETC=/etc/lifeboat
 STATE=/var/lib/lifeboat
 POINT=/opt/backup
+# Where backups lie that another environment lends.
+LENT=/opt/lent
 JOBS=$STATE/jobs
 LOG=/var/log/lifeboat.log
 PIDFILE=/run/lifeboat.pid
@@ -206,7 +208,7 @@ schedule() {
 write_yaml() {
   {
     cat <<YAML
-# Written by the add-on's Configure. What you add belongs into $ETC/extra.yaml, which becomes the end of this file.
+# Written by the add-on's Configure. What you add belongs into extra.yaml and hooks.yaml beside it, which become part of this file.
 site: {name: $(env_name), root: $(conf ROOT)}
 storage: {type: nfs, server: "$(conf SERVER)", export: $(conf EXPORT), mountpoint: $POINT, mount: present}
 repository: {path: $(conf REPOSITORY), password: {file: $ETC/password}}
@@ -219,21 +221,24 @@ zone: $(conf ZONE)
 state: $STATE
 YAML
     if [ -f "$ETC/extra.yaml" ]; then cat "$ETC/extra.yaml"; fi
-    # A person's own hooks would be a second key of this name.
-    if ! grep -q '^hooks:' "$ETC/extra.yaml" 2>/dev/null; then
-      cat <<YAML
+    cat <<YAML
 hooks:
   before-run: [{command: [$PLACE/node, hook-begin], timeout: 150s}]
   always: [{command: [$PLACE/node, hook-end], timeout: 30s}]
 YAML
-    fi
+    if [ -f "$ETC/hooks.yaml" ]; then sed 's/^/  /' "$ETC/hooks.yaml"; fi
   } >"$ETC/lifeboat.yaml.new"
+}
+
+# A line of forty letters that nobody mistakes for one another.
+random_line() {
+  tr -dc 'abcdefghijkmnpqrstuvwxyz23456789' </dev/urandom 2>/dev/null | head -c 40
+  echo
 }
 
 new_password() {
   [ -s "$ETC/password" ] && return 0
-  tr -dc 'abcdefghijkmnpqrstuvwxyz23456789' </dev/urandom 2>/dev/null | head -c 40 >"$ETC/password.new"
-  echo >>"$ETC/password.new"
+  random_line >"$ETC/password.new"
   mv "$ETC/password.new" "$ETC/password"
 }
 
@@ -304,11 +309,14 @@ job() {
 run_job() {
   directory=$1
   shift
+  echo $$ >"$directory/pid"
   code=0
   "$@" >"$directory/said" 2>&1 || code=$?
   { printf '%s %s: exit code %s\n' "$(date -u +%FT%TZ)" "$*" "$code"; cat "$directory/said"; } >>"$LOG"
   echo "$code" >"$directory/code.new"
   mv "$directory/code.new" "$directory/code"
+  # Its run is in another history, where no hook tells of it.
+  case $directory in *-borrow-*) tell_platform lifeboat-result ;; esac
 }
 
 job_told() {
@@ -322,7 +330,10 @@ job_told() {
     3 | 11 | 75 | 130) type=warning ;;
     *) type=error ;;
   esac
-  answer "$type" "$(tail -n 20 "$1/said")"
+  # Behind an error's beginning there is nothing but what it is and what helps.
+  said=$(sed -n '/^error:/,$p' "$1/said" | tail -n 20)
+  [ -n "$said" ] || said=$(tail -n 20 "$1/said")
+  answer "$type" "$said"
 }
 
 # The agent makes a backup in its turn; without one, this node does.
@@ -533,10 +544,85 @@ pack() {
     "$(cd / && tar -cz "${ETC#/}" "${STATE#/}/$(env_name)" 2>/dev/null | base64 | tr -d '\n')"
 }
 
+# From standard input: an argument could be read by everybody on the node.
 unpack() {
-  case $1 in '' | *[!A-Za-z0-9+/=]*) refuse "What the other node gave is not usable." ;; esac
-  printf '%s' "$1" | base64 -d | tar -xz -C / || refuse "What the other node gave cannot be unpacked."
+  base64 -d 2>/dev/null | tar -xz -C / 2>/dev/null || refuse "What the other node gave cannot be unpacked."
   answer success unpacked
+}
+
+# Gives another environment of this account what it needs for one restore: a password of its own, which is taken back afterwards.
+lend() {
+  storage_here || refuse "The backup storage of $(env_name) cannot be reached."
+  random_line >"$STATE/lent"
+  said=$("$PROGRAM" --json key add --new-password-file "$STATE/lent" 2>/dev/null) || said=''
+  key=$(printf '%s\n' "$said" | sed -n 's/.*"added": "\([0-9a-f]*\)".*/\1/p')
+  password=$(cat "$STATE/lent")
+  rm -f "$STATE/lent"
+  storage_away
+  [ -n "$key" ] || refuse "The backups of $(env_name) cannot be lent: $(printf '%s' "$said" | sed -n 's/.*"message": "\(.*\)".*/\1/p')"
+  printf '{"result":0,"type":"success","message":"","key":"%s","password":"%s","server":"%s","export":"%s","repository":"%s"}\n' \
+    "$key" "$password" "$(conf SERVER)" "$(conf EXPORT)" "$(conf REPOSITORY)"
+}
+
+take_back() {
+  case $1 in '' | *[!0-9a-f]*) refuse "There is no such key." ;; esac
+  storage_here || refuse "The backup storage of $(env_name) cannot be reached."
+  said=$("$PROGRAM" --quiet key remove "$1" 2>&1) || refuse "$said"
+  storage_away
+  answer success "The key is taken back."
+}
+
+# borrow FROM KEY SERVER EXPORT REPOSITORY AT PART OLD_HOST NEW_HOST, and the password on standard input: restores what another
+# environment lends into this one, which keeps its own configuration and database.
+borrow() {
+  [ $# -eq 9 ] || refuse "What is lent is not usable."
+  if ! { fits STORAGE "$1" && fits SERVER "$3" && fits EXPORT "$4" && fits REPOSITORY "$5"; }; then refuse "What is lent is not usable."; fi
+  case $2$8$9 in *[!0-9A-Za-z.-]*) refuse "What is lent is not usable." ;; esac
+  case $6 in '' | -* | *[!0-9A-Za-z:_+.-]*) refuse "There is no such backup." ;; esac
+  part=
+  case $7 in all) ;; files) part=--files ;; database) part=--database ;; *) refuse "Choose what to restore." ;; esac
+  place=$STATE/lent
+  rm -rf "$place"
+  mkdir -p "$place/site"
+  head -n 1 >"$place/password"
+  printf '%s %s\n' "$1" "$2" >"$place/key"
+  cat >"$place/lifeboat.yaml" <<YAML
+site: {name: $1, root: $place/site}
+databases: []
+storage: {type: nfs, server: "$3", export: $4, mountpoint: $LENT, mount: present}
+repository: {path: $5, password: {file: $place/password}}
+zone: $(conf ZONE)
+state: $place/state
+YAML
+  # shellcheck disable=SC2086  # no part, no word
+  job borrow "$PROGRAM" --quiet -c "$place/lifeboat.yaml" restore --at "$6" --into "$ETC/lifeboat.yaml" --remap "$8=$9" --yes $part
+}
+
+# What is borrowed and no longer needed.
+borrowed() {
+  from='' key='' said=''
+  if [ -f "$STATE/lent/key" ] && ! at_work borrow; then
+    read -r from key <"$STATE/lent/key"
+    last=$(find "$JOBS" -mindepth 1 -maxdepth 1 -name '*-borrow-*' | sort | tail -n 1)
+    said=$(tail -n 20 "$last/said" 2>/dev/null || true)
+  fi
+  printf '{"result":0,"from":"%s","key":"%s","said":"%s"}\n' "$from" "$key" "$(printf '%s' "$said" | json_text)"
+}
+
+# Whether a detached job of this kind goes on.
+at_work() {
+  for directory in "$JOBS"/*-"$1"-*; do
+    if [ -d "$directory" ] && [ ! -e "$directory/code" ] && kill -0 "$(cat "$directory/pid" 2>/dev/null)" 2>/dev/null; then return 0; fi
+  done
+  return 1
+}
+
+busy() {
+  restoring=false
+  for kind in restore undo borrow; do
+    if at_work "$kind"; then restoring=true; fi
+  done
+  result_of runs runs -n 10 | sed "s/^{\"result\":0,/{\"result\":0,\"restoring\":$restoring,/"
 }
 
 active() {
@@ -569,7 +655,7 @@ case $verb in
   logs) answer info "$(tail -n 40 "$LOG" 2>/dev/null || true)" ;;
   form) form ;;
   list) list ;;
-  runs) result_of runs runs -n 10 ;;
+  busy) busy ;;
   untold) untold ;;
   hook-begin) hook_begin ;;
   hook-end) hook_end ;;
@@ -579,7 +665,12 @@ case $verb in
   uninstall-spare) agent_stop; rm -rf "$ETC" "$STATE"; rm -rf "$UNIT" "$PROGRAM" "$LOG" "$PLACE"; answer success removed ;;
   knows) knows ;;
   pack) pack ;;
-  unpack) unpack "$1" ;;
+  unpack) unpack ;;
+  lend) lend ;;
+  take-back) take_back "$1" ;;
+  borrow) borrow "$@" ;;
+  borrowed) borrowed ;;
+  returned) rm -rf "$STATE/lent"; answer success returned ;;
   active) active "$1" ;;
   spare) agent_stop; answer success spare ;;
   *) refuse "There is no verb $verb." ;;

@@ -20,7 +20,7 @@ if (!source) {
 var satchel = nodes.length > 1 ? ask(source, "pack").satchel : "";
 for (var k = 0; k < nodes.length; k++) {
     if (nodes[k] != source) {
-        var answer = ask(nodes[k], "unpack " + satchel);
+        var answer = ask(nodes[k], "unpack <<'SATCHEL'\n" + satchel + "\nSATCHEL\n");
         if (answer.type == "error") return {result: "error", message: answer.message};
     }
     ask(nodes[k], nodes[k] == master ? "active ${env.envName}" : "spare");

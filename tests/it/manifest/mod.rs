@@ -1,7 +1,9 @@
 //! The platform's manifests: looked at by a linter, and executed.
 
+mod engine;
 mod lint;
 mod mutations;
+mod story;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -35,13 +35,13 @@ pub(super) fn check(lint: &mut Lint<'_>) {
             _ => lint.say(&join(&place, "fields"), "is not a list of fields"),
         }
     }
-    for list in ["buttons", "menu"] {
-        buttons(lint, list);
+    for kind in ["buttons", "menu"] {
+        buttons(lint, kind);
     }
 }
 
-fn fields(lint: &mut Lint<'_>, place: &str, list: &[Value], names: &mut BTreeSet<String>) {
-    for (at, value) in list.iter().enumerate() {
+fn fields(lint: &mut Lint<'_>, place: &str, all: &[Value], names: &mut BTreeSet<String>) {
+    for (at, value) in all.iter().enumerate() {
         let place = format!("{place}[{at}]");
         match value.as_mapping() {
             Some(map) => field(lint, &place, map, names),
@@ -149,16 +149,16 @@ fn show_if(lint: &mut Lint<'_>, place: &str, kind: &str, map: &Mapping, names: &
     }
 }
 
-fn buttons(lint: &mut Lint<'_>, list: &str) {
-    let entries = match lint.get(list) {
+fn buttons(lint: &mut Lint<'_>, kind: &str) {
+    let entries = match lint.get(kind) {
         None => return,
         Some(Value::Sequence(entries)) => entries.clone(),
         Some(Value::Mapping(entry)) => vec![Value::Mapping(entry.clone())],
-        Some(_) => return lint.say(list, "is not a list of buttons"),
+        Some(_) => return lint.say(kind, "is not a list of buttons"),
     };
     let mut captions = BTreeSet::new();
     for (at, entry) in entries.iter().enumerate() {
-        let place = format!("{list}[{at}]");
+        let place = format!("{kind}[{at}]");
         let Some(map) = entry.as_mapping() else {
             lint.say(&place, "is not a button");
             continue;
@@ -180,7 +180,7 @@ fn button(lint: &mut Lint<'_>, place: &str, map: &Mapping) {
     let form = map.get("settings").map(said);
     match map.get("action").map(said) {
         None if map.get("href").is_none() => {
-            lint.say(&join(place, "action"), "is missing: nothing would happen")
+            lint.say(&join(place, "action"), "is missing: nothing would happen");
         }
         Some(action) if !lint.own_actions().any(|own| own == action) => {
             lint.say(&join(place, "action"), format!("there is no action {action}"));

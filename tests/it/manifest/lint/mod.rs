@@ -208,15 +208,11 @@ impl<'a> Lines<'a> {
         while !rest.is_empty() {
             let index = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
             let index = index.and_then(|(index, rest)| Some((index.parse::<usize>().ok()?, rest)));
-            let step = match index {
-                Some((index, after)) => {
-                    self.item(from, column, index).map(|(line, column)| (line, column, line, after))
-                }
-                None => {
-                    let rest = rest.trim_start_matches('.');
-                    self.key(from, column, rest)
-                        .map(|(line, length)| (line, column, line + 1, &rest[length..]))
-                }
+            let step = if let Some((index, after)) = index {
+                self.item(from, column, index).map(|(line, column)| (line, column, line, after))
+            } else {
+                let rest = rest.trim_start_matches('.');
+                self.key(from, column, rest).map(|(line, length)| (line, column, line + 1, &rest[length..]))
             };
             let Some((line, inner, next, after)) = step else { break };
             let is_key = index.is_none();

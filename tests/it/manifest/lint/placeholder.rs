@@ -49,8 +49,8 @@ pub(super) fn check(lint: &mut Lint<'_>) {
 fn walk(lint: &mut Lint<'_>, place: &str, value: &Value) {
     match value {
         Value::String(text) => self::text(lint, place, text, &Scope::Any),
-        Value::Sequence(list) => {
-            for (at, value) in list.iter().enumerate() {
+        Value::Sequence(items) => {
+            for (at, value) in items.iter().enumerate() {
                 walk(lint, &format!("{place}[{at}]"), value);
             }
         }
