@@ -1,0 +1,53 @@
+// Begins a restore. From another environment, that one lends a key that holds for this restore alone.
+var own = "${env.envName}", node = getParam("node");
+var from = String(getParam("from")), at = String(getParam("at")), part = String(getParam("part"));
+
+function ask(envName, nodeId, words) {
+    var command = "/usr/local/lib/lifeboat/node " + words;
+    var response = api.env.control.ExecCmdById(envName, session, nodeId, toJSON([{command: command}]), true, "root");
+    if (response.result != 0) return {type: "error", message: response.error || "The node does not answer."};
+    return toNative(new JSONObject(String(response.responses[0].out)));
+}
+
+if (from.indexOf("$") == 0 || from == "") from = own;
+if (part.indexOf("$") == 0) part = "all";
+if (!/^[a-z0-9][a-z0-9-]*$/.test(from)) return {result: "error", message: "There is no such environment."};
+if (!/^[0-9A-Za-z][0-9A-Za-z:_+.-]*$/.test(at)) return {result: "error", message: "Choose a backup."};
+if (["all", "files", "database"].indexOf(part) < 0) return {result: "error", message: "Choose what to restore."};
+
+function storageOf(name) {
+    var info = api.env.control.GetEnvInfo(name, session), first = null;
+    for (var i = 0; info.result == 0 && i < info.nodes.length; i++) {
+        if (info.nodes[i].nodeGroup != "storage") continue;
+        if (info.nodes[i].ismaster) return info.nodes[i];
+        first = first || info.nodes[i];
+    }
+    return first;
+}
+
+function masterOf(info) {
+    for (var i = 0; i < info.nodes.length; i++) {
+        if (info.nodes[i].nodeGroup == "cp" && info.nodes[i].ismaster) return info.nodes[i].id;
+    }
+    return null;
+}
+
+// The other environment's storage, beside this one's, for as long as the restore lasts: report.js gives both back.
+function borrow() {
+    var info = api.env.control.GetEnvInfo(from, session);
+    if (info.result != 0 || !masterOf(info)) return {type: "error", message: "The environment " + from + " does not answer."};
+    var lender = masterOf(info), storage = storageOf(String(ask(from, lender, "form").conf.STORAGE));
+    if (!storage) return {type: "error", message: "The backup storage of " + from + " does not answer."};
+    var lent = ask(from, lender, "lend");
+    if (lent.type != "success") return lent;
+    var mounted = api.env.file.AddMountPointById(own, session, node, "/opt/lent", "nfs4", null, String(lent["export"]), storage.id, "LifeboatLent", false);
+    if (mounted.result != 0 && mounted.result != 2031) {
+        ask(from, lender, "take-back " + lent.key);
+        return {type: "error", message: "The backups of " + from + " cannot be mounted here: " + mounted.error};
+    }
+    var words = ["borrow", from, lent.key, lent.server, lent["export"], lent.repository, at, part, info.env.domain, "${env.domain}"];
+    return ask(own, node, words.join(" ") + " <<'PASSWORD'\n" + lent.password + "\nPASSWORD\n");
+}
+
+var answer = from == own ? ask(own, node, ["restore", at, part].join(" ")) : borrow();
+return {result: answer.type, message: answer.message};
