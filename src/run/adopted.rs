@@ -59,6 +59,6 @@ pub(super) fn dump<'a>(snapshot: &Snapshot, manifest: &'a Manifest) -> Result<Op
 pub(super) fn schema(spec: &DatabaseSpec) -> Option<&MysqlSpec> {
     match spec {
         DatabaseSpec::Mysql(spec) => Some(spec),
-        DatabaseSpec::Postgres(_) | DatabaseSpec::Sqlite(_) => None,
+        DatabaseSpec::Postgres(_) | DatabaseSpec::Sqlite(_) | DatabaseSpec::Plugin(_) => None,
     }
 }

@@ -269,6 +269,10 @@ fn plain_word(word: &str) -> String {
     }
 }
 
+fn shown(value: &Value) -> String {
+    plain_word(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
 /// A word of a command, likewise.
 fn shown_word(word: &str) -> String {
     if word.len() > 60 { "...".to_owned() } else { shown(&json!(word)) }
