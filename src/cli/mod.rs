@@ -17,6 +17,7 @@ mod maintain;
 mod metrics;
 mod notify;
 mod output;
+mod parse;
 mod pin;
 mod recover;
 mod remote;
@@ -128,6 +129,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Notify { action } => notify::notify(session, action),
         Command::Token { action } => token::token(session, action),
         Command::Config { action } => config::config(session, action),
+        Command::Parse { action } => parse::parse(session, action),
         Command::Demo(args) => demo::demo(session, args),
         Command::Completions { shell } => completions(*shell),
         Command::Man => man(),

@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod agent;
+mod parse;
 mod remote;
 mod restore;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 pub(super) use self::agent::SOCKET;
 use self::agent::said;
 pub(super) use self::agent::{Agent, Metrics, NewToken, Notify, Request, Runs, Schedule, Token, TokenFile};
+pub(super) use self::parse::{Dialect, Parse, Question};
 pub(super) use self::remote::{Ask, Cancel, Status};
 pub(super) use self::restore::{Drill, Restore};
 use super::pin::{PinArgs, UnpinArgs};
@@ -117,6 +119,11 @@ pub(super) enum Command {
     Config {
         #[command(subcommand)]
         action: Config,
+    },
+    /// Read a site's own file of settings without running it; what is printed may be secret
+    Parse {
+        #[command(subcommand)]
+        action: Parse,
     },
     /// Try everything on a made-up site, in one directory
     Demo(Demo),
