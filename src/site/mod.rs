@@ -4,6 +4,7 @@ mod db_host;
 pub mod dotenv;
 mod hosts;
 pub mod php;
+pub mod recipes;
 mod source;
 pub mod tree;
 mod wordpress;

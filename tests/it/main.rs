@@ -11,6 +11,7 @@ mod lab;
 mod mariadb;
 mod notify;
 mod postgres;
+mod recipes;
 mod schedule;
 mod schemathesis;
 mod site;

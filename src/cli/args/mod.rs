@@ -153,6 +153,9 @@ pub(super) struct Init {
     /// Where key and memory of the site are kept
     #[arg(long, value_name = "DIR", default_value = "/var/lib/lifeboat")]
     pub(super) state: PathBuf,
+    /// Recipes for applications: `DIR/APPLICATION/recipe`; none: do not look for any
+    #[arg(long, value_name = "DIR|none", default_value = "/usr/share/lifeboat/hooks", value_hint = ValueHint::DirPath)]
+    pub(super) recipes: PathBuf,
     /// Print the repository's password too, for the safe
     #[arg(long)]
     pub(super) show_password: bool,
