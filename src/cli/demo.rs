@@ -118,6 +118,7 @@ fn configure(session: &Session<'_>, directory: &Path, root: &Path) -> Result<Job
         password: SecretRef::File(password_file),
         state: Some(&state),
         databases: Some(&databases),
+        recipe: None,
     })?;
     let file = directory.join("lifeboat.yaml");
     create_private(&file, text.as_bytes())?;

@@ -8,9 +8,11 @@ use serde_json::json;
 
 use super::args::Init;
 use super::{Done, SUCCESS, Session};
-use crate::config::{self, SecretRef, Starter};
+use crate::config::{self, Fragment, SecretRef, Starter};
 use crate::error::{Context, Error, Result};
 use crate::run::{self, Job};
+use crate::site;
+use crate::site::recipes::{self, Recognised};
 use crate::storage::StorageSpec;
 use crate::sys::fs::create_private;
 use crate::sys::secret::Secret;
@@ -50,8 +52,10 @@ fn set_up(session: &Session<'_>, args: &Init, root: &Path, storage: &str) -> Don
     let root = std::fs::canonicalize(root)
         .with_context(|| format!("find the site in {}", root.display()))
         .map_err(|error| error.with_kind(crate::error::Kind::Usage))?;
+    let recognised = recognise(&root, &args.recipes)?;
     let mut written = Written::default();
-    let created = create(session, args, &root, storage, &mut written);
+    let fragment = recognised.as_ref().map(|(_, fragment)| fragment);
+    let created = create(session, args, (&root, fragment), storage, &mut written);
     if created.is_err() {
         written.remove();
     }
@@ -61,12 +65,18 @@ fn set_up(session: &Session<'_>, args: &Init, root: &Path, storage: &str) -> Don
     let sheet = Sheet { job: &job, id: &id, config: file, password: args.show_password.then_some(&password) };
     let document = json!({
         "config": file, "site": job.site.name, "root": root, "repository": id,
+        "recipe": recognised.as_ref().map(|(recognised, _)| &recognised.application),
+        "notes": recognised.as_ref().map(|(recognised, _)| &recognised.notes),
         "key_file": job.repo.key_file, "databases": databases.as_ref().map(|job| job.databases.len()).ok(),
         "problem": databases.as_ref().err().map(ToString::to_string),
         "password": sheet.password.map(Secret::reveal),
     });
     session.output.result(SUCCESS, &document, |out| {
         sheet.write(out)?;
+        if let Some((recognised, _)) = &recognised {
+            writeln!(out, "\nrecognised by the recipe {}", recognised.application)?;
+            recognised.notes.iter().try_for_each(|note| writeln!(out, "   {note}"))?;
+        }
         match &databases {
             Err(error) => {
                 writeln!(out, "\nBefore the first backup: {error}")?;
@@ -78,6 +88,27 @@ fn set_up(session: &Session<'_>, args: &Init, root: &Path, storage: &str) -> Don
                 .try_for_each(|spec| writeln!(out, "found {}", crate::database::open(spec).describe())),
         }
     })
+}
+
+/// Asks the recipes one after the other; where `WordPress` lies, only its own. One that the directory does not have is not asked.
+fn recognise(root: &Path, directory: &Path) -> Result<Option<(Recognised, Fragment)>> {
+    if directory == Path::new("none") {
+        return Ok(None);
+    }
+    let directory = std::path::absolute(directory)?;
+    let program = std::env::current_exe().context("find this program itself")?;
+    let wordpress = !matches!(site::recognise(root), Ok(site::Kind::Generic));
+    for (name, recipe) in recipes::list(&directory)? {
+        if wordpress && name != "wordpress" {
+            continue;
+        }
+        if let Some(recognised) = recipes::ask(&name, &recipe, root, &program)? {
+            let fragment = Fragment::read(&recognised.fragment)
+                .with_context(|| format!("read what recipe {} printed", recipe.display()))?;
+            return Ok(Some((recognised, fragment)));
+        }
+    }
+    Ok(None)
 }
 
 /// What `init` made, to be taken back if it does not succeed.
@@ -105,7 +136,7 @@ impl Written {
 fn create(
     session: &Session<'_>,
     args: &Init,
-    root: &Path,
+    (root, recipe): (&Path, Option<&Fragment>),
     storage: &str,
     written: &mut Written,
 ) -> Result<(Job, String, Secret)> {
@@ -122,6 +153,7 @@ fn create(
         password: SecretRef::File(password_file.clone()),
         state: Some(&args.state),
         databases: None,
+        recipe,
     })?;
     written.file(&password_file, format!("{}\n", password.reveal()).as_bytes())?;
     written.file(file, text.as_bytes())?;

@@ -20,6 +20,7 @@ mod maintain;
 mod metrics;
 mod notify;
 mod output;
+mod parse;
 mod pin;
 mod plugin;
 mod recover;
@@ -136,6 +137,7 @@ fn dispatch(session: &Session<'_>, command: &Command) -> Done {
         Command::Token { action } => token::token(session, action),
         Command::Plugin { action } => plugin::plugin(session, action),
         Command::Config { action } => config::config(session, action),
+        Command::Parse { action } => parse::parse(session, action),
         Command::Demo(args) => demo::demo(session, args),
         Command::Completions { shell } => completions(*shell),
         Command::Man { dir } => man(dir.as_deref()),

@@ -36,6 +36,11 @@ fn present() -> &'static Path {
     Path::new("the configuration")
 }
 
+/// A node and what is below it, as plain values.
+pub(super) fn plain(node: &Node) -> Value {
+    Reader { places: HashMap::new(), found: BTreeMap::new() }.value(node, &mut Vec::new())
+}
+
 /// One step down into a document.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step {

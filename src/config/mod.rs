@@ -4,6 +4,7 @@ mod databases;
 mod document;
 mod duration;
 pub mod edit;
+mod fragment;
 mod hooks;
 mod host;
 mod job;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub use document::{HIDDEN, document, redacted, shown};
+pub use fragment::Fragment;
 pub use limits::Limits;
 pub use notify::Notify;
 pub use problem::{Problem, Problems};

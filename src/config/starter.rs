@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
+use super::fragment::Fragment;
 use super::secret::{Privacy, SecretRef};
 use crate::error::{Error, Result};
 use crate::site;
@@ -30,6 +31,8 @@ pub struct Starter<'a> {
     pub state: Option<&'a Path>,
     /// YAML lines that replace what was recognised.
     pub databases: Option<&'a str>,
+    /// What a recipe says about the application in it.
+    pub recipe: Option<&'a Fragment>,
 }
 
 /// The text of a configuration file, which must be created with mode 0600 if the password is written out in it. It is
@@ -37,13 +40,17 @@ pub struct Starter<'a> {
 pub fn starter(wish: &Starter<'_>) -> Result<Zeroizing<String>> {
     let name = wish.name.map_or_else(|| name_of(wish.root), str::to_owned);
     let root = quoted_path(wish.root)?;
+    let found =
+        |part: fn(&Fragment) -> &Option<String>| wish.recipe.and_then(|recipe| part(recipe).as_deref());
     let mut text = Zeroizing::new(String::with_capacity(4096));
     let mut add = |part: &str| text.push_str(part);
     add("# Lifeboat: backups of one site. `lifeboat config example` shows all that can be said here.\n\n");
     add("site:\n  # Its identity in the repository. Do not change it later.\n");
     add(&format!("  name: {}\n  root: {root}\n", quoted(&name)?));
-    add("  # What is left out, as in a .gitignore, relative to the root.\n  exclude: []\n\n");
-    add(wish.databases.unwrap_or_else(|| databases(wish.root)));
+    add("  # What is left out, as in a .gitignore, relative to the root.\n");
+    add(found(|recipe| &recipe.exclude).unwrap_or("  exclude: []\n"));
+    add("\n");
+    add(wish.databases.or_else(|| found(|recipe| &recipe.databases)).unwrap_or_else(|| databases(wish.root)));
     add("\nstorage:\n");
     add(&storage(wish.storage, wish.mountpoint, wish.adopts.is_some())?);
     add("\nrepository:\n");
@@ -68,6 +75,16 @@ pub fn starter(wish: &Starter<'_>) -> Result<Zeroizing<String>> {
             "\n# Where the key file and the memory of the storage are kept.\nstate: {}\n",
             quoted_path(state)?
         ));
+    }
+    if let Some(hooks) = found(|recipe| &recipe.hooks) {
+        add(
+            "\n# Programs that hold the application still while a restore exchanges it, and in a backup with `quiesce: {mode: full}`.\n",
+        );
+        add(hooks);
+    }
+    if let Some(quiesce) = found(|recipe| &recipe.quiesce) {
+        add("\n");
+        add(quiesce);
     }
     super::parse(Path::new("the new configuration"), text.as_bytes(), &Privacy::Private, None)?;
     Ok(text)

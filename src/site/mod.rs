@@ -1,8 +1,12 @@
 //! Which site: recognises what lies in a directory and reads its database settings, without ever executing the site's code.
 
 mod db_host;
+pub mod dotenv;
 mod hosts;
 pub mod php;
+pub mod recipes;
+mod source;
+pub mod tree;
 mod wordpress;
 
 use std::path::{Path, PathBuf};
@@ -11,6 +15,7 @@ use crate::error::{Error, Result};
 
 pub use db_host::DbHost;
 pub use hosts::Hosts;
+pub use source::read as read_source;
 pub use wordpress::WordPress;
 
 /// The site as the configuration names it.

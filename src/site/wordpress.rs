@@ -1,13 +1,11 @@
 //! Finds a `WordPress` site's configuration and reads from it what a backup of its database needs.
 
 use std::fmt;
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::db_host::DbHost;
-use super::php::{Definitions, MAX_SOURCE};
+use super::php::Definitions;
+use super::source;
 use crate::error::{Context, Error, Result};
 use crate::sys::secret::Secret;
 
@@ -57,7 +55,7 @@ impl Setting {
 impl WordPress {
     /// Reads a `wp-config.php`, as text.
     pub fn read(config: &Path) -> Result<Self> {
-        let source = read_source(config).with_context(|| format!("read {}", config.display()))?;
+        let source = source::read(config).with_context(|| format!("read {}", config.display()))?;
         Ok(Self { config: config.to_owned(), definitions: Definitions::read(&source) })
     }
 
@@ -137,18 +135,4 @@ pub(super) fn find_config(root: &Path) -> Option<PathBuf> {
 
 pub(super) fn has_core(root: &Path) -> bool {
     root.join("wp-settings.php").exists() || root.join("wp-load.php").exists()
-}
-
-/// The site's owner decides what lies under this name: it may be a pipe that never ends, or a terabyte.
-fn read_source(path: &Path) -> Result<Vec<u8>> {
-    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(Error::usage("it is not a regular file"));
-    }
-    let mut source = Vec::new();
-    file.take(MAX_SOURCE as u64 + 1).read_to_end(&mut source)?;
-    if source.len() > MAX_SOURCE {
-        return Err(Error::usage(format!("it is larger than {MAX_SOURCE} bytes")));
-    }
-    Ok(source)
 }

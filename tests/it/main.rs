@@ -14,6 +14,7 @@ mod notify;
 mod packages;
 mod plugin;
 mod postgres;
+mod recipes;
 mod schedule;
 mod schemathesis;
 mod site;

@@ -10,7 +10,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
         "cli",
         &[
             "api", "client", "agent", "access", "config", "run", "database", "repo", "storage", "notify",
-            "metrics", "history", "schedule", "event", "error", "sys",
+            "site", "metrics", "history", "schedule", "event", "error", "sys",
         ],
     ),
     ("api", &["agent", "access", "config", "metrics", "history", "schedule", "event", "error", "sys"]),

@@ -4,6 +4,7 @@ mod adopt;
 mod agent;
 mod hooks;
 mod plugin;
+mod parse;
 mod remote;
 mod restore;
 
@@ -17,6 +18,7 @@ use self::agent::said;
 pub(super) use self::agent::{Agent, Metrics, NewToken, Notify, Request, Runs, Schedule, Token, TokenFile};
 pub(super) use self::hooks::Hooks;
 pub(super) use self::plugin::{Part as PluginPart, Plugin, Trial as PluginTrial};
+pub(super) use self::parse::{Dialect, Parse, Question};
 pub(super) use self::remote::{Ask, Cancel, Status};
 pub(super) use self::restore::{Drill, Restore};
 use super::pin::{PinArgs, UnpinArgs};
@@ -137,6 +139,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         action: Config,
     },
+    /// Read a site's own file of settings without running it; what is printed may be secret
+    Parse {
+        #[command(subcommand)]
+        action: Parse,
+    },
     /// Try everything on a made-up site, in one directory
     Demo(Demo),
     /// Print a completion script
@@ -169,6 +176,9 @@ pub(super) struct Init {
     /// Where key and memory of the site are kept
     #[arg(long, value_name = "DIR", default_value = "/var/lib/lifeboat")]
     pub(super) state: PathBuf,
+    /// Recipes for applications: `DIR/APPLICATION/recipe`; none: do not look for any
+    #[arg(long, value_name = "DIR|none", default_value = "/usr/share/lifeboat/hooks", value_hint = ValueHint::DirPath)]
+    pub(super) recipes: PathBuf,
     /// Print the repository's password too, for the safe
     #[arg(long)]
     pub(super) show_password: bool,

@@ -5,18 +5,10 @@ use std::collections::BTreeMap;
 use super::expression::{Cursor, Why, readable, unqualified};
 use super::flow::{Flow, is_member};
 use super::scan::{Kind, tokens};
+use crate::site::tree::Unreadable;
 
 /// All values of one file together, in bytes: `define` can multiply what it was given.
 const MAX_TOTAL: usize = 4 * super::MAX_SOURCE;
-
-/// Why something cannot be told from the source alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Counted from 1; `None` if the thing is nowhere in the file.
-    pub line: Option<u32>,
-    /// Goes after the name: `comes from the function getenv()`, `is not defined`.
-    pub why: String,
-}
 
 #[derive(Clone, Debug)]
 struct Candidate {
@@ -41,11 +33,10 @@ pub struct Definitions {
 impl Definitions {
     /// Reads a whole file; whatever is in it, this ends soon and does not fail.
     pub fn read(source: &[u8]) -> Self {
-        let mut found = Self::default();
         if source.len() > super::MAX_SOURCE {
-            found.broken = Some(1);
-            return found;
+            return Self::too_large();
         }
+        let mut found = Self::default();
         let tokens = tokens(source);
         let mut flow = Flow::new();
         for at in 0..tokens.len() {
@@ -60,12 +51,31 @@ impl Definitions {
         found
     }
 
+    pub(super) fn too_large() -> Self {
+        Self { broken: Some(1), ..Self::default() }
+    }
+
     /// The value of a constant.
     pub fn constant(&self, name: &str) -> Result<String, Unreadable> {
-        let candidates = self.constants.get(name.as_bytes()).map(Vec::as_slice).unwrap_or_default();
+        self.constant_bytes(name.as_bytes()).and_then(into_text)
+    }
+
+    /// The names of all constants; what they are is asked one by one.
+    pub(super) fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.constants.keys().map(Vec::as_slice)
+    }
+
+    /// Why there may be more than was found; `None` if everything there is was read.
+    pub(super) fn incomplete(&self) -> Option<Unreadable> {
+        (self.broken.is_some() || self.include.is_some()).then(|| self.missing())
+    }
+
+    /// The value of a constant as PHP has it, of any bytes.
+    pub(super) fn constant_bytes(&self, name: &[u8]) -> Result<(&[u8], u32), Unreadable> {
+        let candidates = self.constants.get(name).map(Vec::as_slice).unwrap_or_default();
         let first_certain = candidates.iter().position(|candidate| candidate.certain);
         let until = first_certain.map_or(candidates.len(), |at| at + 1);
-        self.agree(&candidates[..until], first_certain.is_some()).and_then(into_text)
+        self.agree(&candidates[..until], first_certain.is_some())
     }
 
     /// The value of a variable, named with its dollar sign, at the end of the file.
@@ -102,7 +112,7 @@ impl Definitions {
         Unreadable { line: self.broken.or(self.include), why }
     }
 
-    fn look_at(&mut self, cursor: &Cursor<'_>, flow: &Flow) {
+    pub(super) fn look_at(&mut self, cursor: &Cursor<'_>, flow: &Flow) {
         match cursor.kind(0) {
             Some(Kind::Broken) => self.broken = Some(cursor.line()),
             Some(Kind::Variable) if !is_member(cursor) => self.assignment(cursor, flow),
@@ -169,7 +179,7 @@ impl Definitions {
         if self.total > MAX_TOTAL { Err("a file that defines too much".to_owned()) } else { Ok(value) }
     }
 
-    fn known(&self, name: &[u8]) -> Result<Vec<u8>, Why> {
+    pub(super) fn known(&self, name: &[u8]) -> Result<Vec<u8>, Why> {
         let unknown = || format!("the constant {}, whose value is not in this file", readable(name));
         let candidates = self.constants.get(name).filter(|_| !self.namespaced).ok_or_else(unknown)?;
         match candidates.first() {
@@ -188,6 +198,6 @@ fn ends_statement(at: &Cursor<'_>) -> bool {
     at.peek(0) == b";" || matches!(at.kind(0), Some(Kind::Gap) | None)
 }
 
-fn ends_run(word: &[u8]) -> bool {
+pub(super) fn ends_run(word: &[u8]) -> bool {
     [&b"return"[..], b"exit", b"die"].iter().any(|end| word.eq_ignore_ascii_case(end))
 }

@@ -2,15 +2,21 @@
 //!
 //! The source is hostile input: every part works in linear time and bounded memory, and says "cannot tell" rather than guess.
 
+mod array;
 mod definitions;
+mod document;
+mod environment;
 mod expression;
 mod flow;
 mod literal;
 mod scan;
 mod serialized;
+mod spot;
 mod strings;
 
-pub use definitions::{Definitions, Unreadable};
+pub use definitions::Definitions;
+pub use document::Document;
+pub use environment::Environment;
 pub use serialized::Value;
 
 /// The largest source that is looked at, in bytes; real configurations are a hundred times smaller.

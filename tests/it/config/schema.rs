@@ -144,6 +144,7 @@ fn the_starter_is_accepted() {
             password,
             state: None,
             databases: None,
+            recipe: None,
         })
         .unwrap();
         let config = config::load(&write(&file, &text, 0o600))
@@ -171,6 +172,7 @@ fn the_starter_refuses_what_could_not_work() {
             password,
             state: None,
             databases: None,
+            recipe: None,
         })
         .map(drop)
     };
