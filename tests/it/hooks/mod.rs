@@ -5,6 +5,7 @@ mod contract;
 mod directory;
 mod order;
 mod rights;
+mod shipped;
 mod story;
 mod table;
 mod trust;
