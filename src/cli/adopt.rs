@@ -99,6 +99,8 @@ fn describe(session: &Session<'_>, args: &Adopt, place: &Former, former: &Secret
         password: SecretRef::File(password_file.clone()),
         state: Some(&args.state),
         databases: None,
+        // What the former add-ons saved was WordPress, which is known without one.
+        recipe: None,
     })?;
     // One that is there opens what an interrupted adoption has begun.
     if !password_file.exists() {

@@ -3,8 +3,8 @@
 mod adopt;
 mod agent;
 mod hooks;
-mod plugin;
 mod parse;
+mod plugin;
 mod remote;
 mod restore;
 
@@ -17,8 +17,8 @@ pub(super) use self::agent::SOCKET;
 use self::agent::said;
 pub(super) use self::agent::{Agent, Metrics, NewToken, Notify, Request, Runs, Schedule, Token, TokenFile};
 pub(super) use self::hooks::Hooks;
-pub(super) use self::plugin::{Part as PluginPart, Plugin, Trial as PluginTrial};
 pub(super) use self::parse::{Dialect, Parse, Question};
+pub(super) use self::plugin::{Part as PluginPart, Plugin, Trial as PluginTrial};
 pub(super) use self::remote::{Ask, Cancel, Status};
 pub(super) use self::restore::{Drill, Restore};
 use super::pin::{PinArgs, UnpinArgs};

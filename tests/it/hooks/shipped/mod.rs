@@ -1,6 +1,5 @@
 //! The hooks that come with Lifeboat, in real runs: services are stand-ins that keep their states in files, files and users are real.
 
-mod after_restore;
 mod platform;
 mod systemd;
 
@@ -16,7 +15,7 @@ const RESTORE: [&str; 5] = ["restore", "--at", "latest", "--yes", "--no-safety"]
 #[test]
 fn shellcheck_finds_nothing() {
     let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("hooks");
-    for name in ["systemd", "platform", "after-restore"] {
+    for name in ["systemd", "platform"] {
         let hook = hooks.join(name).join("hook");
         let text = fs::read_to_string(&hook).unwrap();
         assert!(text.starts_with("#!/bin/sh\n") && text.contains("\nset -eu\n"), "{name}");
