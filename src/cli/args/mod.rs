@@ -43,8 +43,7 @@ pub(super) struct Global {
     #[arg(short, long, global = true, value_name = "FILE", default_value = "/etc/lifeboat/lifeboat.yaml", value_hint = ValueHint::FilePath)]
     pub(super) config: PathBuf,
     /// Print one JSON document on stdout, also for errors, and progress as JSON lines on stderr. What is raw by nature stays
-    /// raw: `dump`, `metrics`, `completions`, `man`, `config schema`, `config example`, `hooks schema`, `--help`
-    /// raw: `dump`, `metrics`, `completions`, `man`, `config schema`, `config example`, `adopt --list`, `snapshots --get-backups`, `--help`
+    /// raw: `dump`, `metrics`, `completions`, `man`, `config schema`, `config example`, `hooks schema`, `adopt --list`, `snapshots --get-backups`, `--help`
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// Say nothing but results and problems
