@@ -29,7 +29,7 @@ pub struct Card {
     /// What waits for its turn, the next one first.
     pub queue: Vec<Queued>,
     /// What is at work for it.
-    pub at_work: Option<String>,
+    pub at_work: Option<Queued>,
     /// What the agent complains of at present.
     pub troubles: Vec<String>,
 }
@@ -46,7 +46,7 @@ pub struct Due {
     pub missed: u64,
 }
 
-/// A run that waits.
+/// A run that waits, or was given to its process, which may not have said a word yet.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Queued {
     pub run: String,

@@ -47,7 +47,7 @@ fn look(desk: &Desk, before: Vec<Run>) -> Vec<Run> {
     for card in desk.sites().iter() {
         let directory = history::directory(&card.state);
         for past in history::newest(&directory, NEWEST).unwrap_or_default() {
-            let own = card.at_work.as_deref() == Some(past.id.as_str());
+            let own = card.at_work.as_ref().is_some_and(|at_work| at_work.run == past.id);
             if own || !(past.standing == Standing::Running || past.state.finished.is_some_and(just_now)) {
                 continue;
             }

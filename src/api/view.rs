@@ -133,7 +133,7 @@ impl SiteView {
             name: card.name.clone(),
             work: card.work.iter().map(work).collect(),
             queue: card.queue.iter().map(queued).collect(),
-            at_work: card.at_work.clone(),
+            at_work: card.at_work.as_ref().map(|at_work| at_work.run.clone()),
             troubles: card.troubles.clone(),
         }
     }

@@ -18,15 +18,15 @@ impl Site {
                 missed: memory.map_or(0, |memory| memory.missed),
             }
         });
-        let queued = |order: &&Order| Queued { run: order.run.clone(), what: order.work.word() };
+        let queued = |order: &Order| Queued { run: order.run.clone(), what: order.work.word() };
         Card {
             name: self.name.clone(),
             config_file: self.config_file.clone(),
             accepted: self.accepted(),
             state: self.state.clone(),
             work: work.collect(),
-            queue: queue.iter().map(queued).collect(),
-            at_work: at_work.map(|order| order.run.clone()),
+            queue: queue.iter().copied().map(queued).collect(),
+            at_work: at_work.map(queued),
             troubles: self.troubles.keys().cloned().collect(),
         }
     }

@@ -160,7 +160,7 @@ pub(super) fn numbers(progress: Option<&ProgressView>) -> String {
 }
 
 fn cancel(visit: &Visit, run: &RunView) -> Markup {
-    let ours = visit.card.at_work.as_deref() == Some(run.id.as_str())
+    let ours = visit.card.at_work.as_ref().is_some_and(|at_work| at_work.run == run.id)
         || visit.card.queue.iter().any(|queued| queued.run == run.id);
     html! {
         @if !visit.may(Scope::Backup) {

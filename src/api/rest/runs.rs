@@ -124,7 +124,7 @@ fn no_run() -> Problem {
 impl Office {
     /// The run at work of a site, whoever began it; else the next one that waits.
     pub(in crate::api) async fn at_work(&self, card: Card) -> Answer<Option<RunView>> {
-        let shown = card.at_work.as_ref().and_then(|run| self.desk.live.find(&card.state, run));
+        let shown = card.at_work.as_ref().and_then(|at_work| self.desk.live.find(&card.state, &at_work.run));
         // It may have ended a moment ago, and the agent not know it yet.
         if let Some(shown) = shown.filter(|shown| shown.past.standing == Standing::Running) {
             return Ok(Some(RunView::of(&card.name, &shown.past, Timestamp::now())));
@@ -169,7 +169,10 @@ impl Office {
         }
         let read = aside(move || {
             let past = history::read(&history::directory(&card.state), &run)?;
-            Ok::<_, Error>(past.map(|past| RunView::of(&card.name, &past, Timestamp::now())))
+            let begun = past.map(|past| RunView::of(&card.name, &past, Timestamp::now()));
+            // Its process is there, and has not written a word yet.
+            let beginning = card.at_work.as_ref().filter(|at_work| at_work.run == run);
+            Ok::<_, Error>(begun.or_else(|| beginning.map(|run| RunView::waiting(&card.name, run))))
         });
         read.await?.ok_or_else(no_run)
     }
