@@ -170,9 +170,11 @@ mod guest {
             std::env::var_os("LIFEBOAT_NFS_LAB").is_some(),
             "this test mounts and unmounts: it runs in tests/nfs-lab only"
         );
+        let module = Command::new("modprobe").args(["-d", "/run", "overlay"]).output();
+        Ran::of(&module.unwrap()).expect(0);
         let place = tempfile::tempdir().unwrap();
         let addon = released(place.path());
-        let platform = Platform::new();
+        let platform = Platform::new(&transcript_file().with_extension("log"));
         platform.add("vault", "backup", vec![Node::make(200, "vault", "storage")]);
         platform.add("shop", "", vec![Node::make(101, "shop", "cp")]);
         let shop = Shop { platform: &platform, env: "shop", node: 101 };
@@ -223,7 +225,7 @@ fn use_it(platform: &Platform, shop: &Shop<'_>) -> Value {
         [("scheduleType", json!("3")), ("cronTime", json!("*/10 * * * * *")), ("tz", json!("Europe/Berlin"))];
     platform.click("shop", "Configure", &seconds).unwrap();
     until("a scheduled backup", || {
-        shop.runs().iter().any(|run| run["cause"] == "schedule" && run["outcome"] == "success")
+        shop.runs().iter().any(|run| run["cause"] == "scheduled" && run["outcome"] == "success")
     });
     let form = platform.form("shop", "main");
     assert_eq!(form.field("cronTime")["value"], "*/10 * * * * *", "the form shows what is in force");
@@ -288,9 +290,9 @@ fn copied(platform: &Platform, shop: &Shop<'_>, first: &Value) {
     clone.start_database();
     // As the platform mounts it there too, before the add-on hears of it.
     assert!(platform.change("copy", 301, |node| node.attach("/opt/backup", "/data/shop")));
-    let refused = clone.try_run("lifeboat --quiet backup");
+    let refused = clone.try_run("lifeboat backup 2>&1");
     assert_ne!(refused.code, 0, "a copy backs up under the shop's name");
-    assert!(refused.err.contains("this node is a copy of node101-shop"), "{}", refused.err);
+    assert!(refused.out.contains("this node is a copy of node101-shop"), "{}", refused.out);
     assert_eq!(shop.snapshots(), before);
     let about = json!({ "response": { "env": { "envName": "copy" } } });
     platform.happens("shop", "onAfterClone", &about, None).unwrap();
