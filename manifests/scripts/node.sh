@@ -404,8 +404,10 @@ install_here() {
   chmod 755 "$PLACE/lifeboat.new"
   "$PLACE/lifeboat.new" --version >/dev/null
   # A hard link keeps the file whose hash says that nothing need be fetched again.
-  ln -f "$PLACE/lifeboat.new" "$PROGRAM.new"
-  mv -f "$PROGRAM.new" "$PROGRAM"
+  if ! cmp -s "$PLACE/lifeboat.new" "$PROGRAM"; then
+    ln -f "$PLACE/lifeboat.new" "$PROGRAM.new"
+    mv -f "$PROGRAM.new" "$PROGRAM"
+  fi
   mkdir -p "$ETC" "$STATE" "$JOBS"
   chmod 700 "$ETC" "$STATE"
   if [ -d "${KEPT%/*}" ]; then

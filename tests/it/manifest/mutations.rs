@@ -297,8 +297,8 @@ const MISTAKES: &[Mistake] = &[
     ),
     Mistake(
         "scripts/busy.js",
-        "restoring = false;\nfor",
-        "restoring = false\nfor (",
+        "restoring = answer.restoring == true;",
+        "restoring = (answer.restoring == true;",
         "scripts/busy.js",
         "is no script",
     ),

@@ -174,7 +174,7 @@ mod guest {
         Ran::of(&module.unwrap()).expect(0);
         let place = tempfile::tempdir().unwrap();
         let addon = released(place.path());
-        let platform = Platform::new();
+        let platform = Platform::new(&transcript_file().with_extension("log"));
         platform.add("vault", "backup", vec![Node::make(200, "vault", "storage")]);
         platform.add("shop", "", vec![Node::make(101, "shop", "cp")]);
         let shop = Shop { platform: &platform, env: "shop", node: 101 };

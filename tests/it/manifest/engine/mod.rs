@@ -9,8 +9,11 @@ mod script;
 mod server;
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
@@ -28,6 +31,9 @@ pub(super) struct Inner {
     pub(super) environments: Vec<Environment>,
     /// What people of the platform see, in its order.
     transcript: String,
+    /// The same as it comes, with the seconds: for who wonders where a story ended.
+    log: Option<File>,
+    begun: Instant,
     /// Of whom the transcript is: events come when they come.
     telling: Option<std::thread::ThreadId>,
     pub(super) mails: Vec<String>,
@@ -55,10 +61,12 @@ pub(super) struct Addon {
 }
 
 impl Platform {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(log: &Path) -> Self {
         let inner = Inner {
             environments: Vec::new(),
             transcript: String::new(),
+            log: File::create(log).ok(),
+            begun: Instant::now(),
             telling: Some(std::thread::current().id()),
             mails: Vec::new(),
             others: Vec::new(),
@@ -80,6 +88,10 @@ impl Platform {
         if inner.telling == Some(std::thread::current().id()) {
             inner.transcript += line.trim_end();
             inner.transcript.push('\n');
+            let seconds = inner.begun.elapsed().as_secs();
+            if let Some(log) = &mut inner.log {
+                writeln!(log, "{seconds:>4} {}", line.trim_end()).expect("write the log");
+            }
         }
     }
 
