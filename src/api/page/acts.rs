@@ -83,7 +83,8 @@ impl Visit {
         let run = self.office.desk.begin(&self.card, wish).await?;
         let is_known = |card: &Card| {
             let waits = || card.queue.iter().any(|queued| queued.run == run);
-            card.state == self.card.state && (card.at_work.as_ref() == Some(&run) || waits())
+            card.state == self.card.state
+                && (card.at_work.as_ref().is_some_and(|at_work| at_work.run == run) || waits())
         };
         // Else its page would not be there yet. One that is over already is not seen here, and has a page.
         let seen = sites.wait_for(|cards| cards.iter().any(is_known));
