@@ -33,7 +33,7 @@ fn the_add_on_lives_its_life() {
     let room = [
         ("NFS_LAB_MEM", "2G"),
         ("NFS_LAB_DISK", "6G"),
-        ("NFS_LAB_TIMEOUT", "900"),
+        ("NFS_LAB_TIMEOUT", "1800"),
         ("LIFEBOAT", program.to_str().unwrap()),
     ];
     lab::run("manifest::story::guest::", 1, &room);
