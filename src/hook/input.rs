@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Answer, HookSpec};
 use crate::error::{Context, Result};
 use crate::event::{Outcome, RunKind, RunState};
+use crate::sys::process::own_program;
 
 /// Of the contract. A new key in a document leaves it as it is; anything a hook could stumble over raises it.
 pub const VERSION: u32 = 1;
@@ -44,9 +45,9 @@ pub fn input(spec: &HookSpec, state: &RunState) -> Result<Vec<u8>> {
 
 /// What this hook would find in its environment, besides the few names that every program is given.
 pub fn environment(spec: &HookSpec, state: &RunState) -> Vec<(&'static str, String)> {
-    let own = std::env::current_exe().map(|path| path.to_string_lossy().into_owned());
     let mut names = vec![
-        ("LIFEBOAT", own.unwrap_or_default()),
+        // Without it a hook that needs it says so itself.
+        ("LIFEBOAT", own_program().unwrap_or_default()),
         ("LIFEBOAT_VERSION", VERSION.to_string()),
         ("LIFEBOAT_RUN", state.run.clone()),
         ("LIFEBOAT_POINT", spec.point.clone()),

@@ -13,7 +13,7 @@ use crate::database::PluginSpec;
 use crate::error::{Context, Error, Result};
 use crate::event::{Cx, Unit, printable};
 use crate::sys::fs::{create_private_directory, list};
-use crate::sys::process::{How, Stream, end_marked};
+use crate::sys::process::{How, Stream, end_marked, own_program};
 use crate::sys::trust;
 
 /// Lines of one call that reach the log.
@@ -189,13 +189,6 @@ pub(super) fn end_forgotten(spec: &PluginSpec) -> Result<()> {
 
 fn mark(spec: &PluginSpec) -> String {
     format!("{}/{}", spec.scratch.display(), spec.name)
-}
-
-/// This program, for what a script cannot do by itself. It may have been replaced while it runs.
-fn own_program() -> Result<String> {
-    let path = std::env::current_exe().context("find this program")?;
-    let path = if path.exists() { path } else { PathBuf::from(format!("/proc/{}/exe", std::process::id())) };
-    path.into_os_string().into_string().map_err(|_| Error::failed("the path of this program is no text"))
 }
 
 /// A directory that only we can enter, for what a plugin keeps while it works.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
@@ -108,4 +109,11 @@ impl Handle {
     pub fn ask_to_stop(self) -> Result<()> {
         signal(self.0, Signal::SIGTERM)
     }
+}
+
+/// The path of this program, for what a script cannot do by itself. It may have been replaced while it runs.
+pub fn own_program() -> Result<String> {
+    let path = std::env::current_exe().context("find this program")?;
+    let path = if path.exists() { path } else { PathBuf::from(format!("/proc/{}/exe", std::process::id())) };
+    path.into_os_string().into_string().map_err(|_| Error::failed("the path of this program is no text"))
 }

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use self::collect::Collected;
 use crate::error::{Context, Error, Result};
 
-pub use self::again::{Again, Handle};
+pub use self::again::{Again, Handle, own_program};
 pub use self::marked::end_marked;
 pub use self::rights::Rights;
 pub use self::service::Service;

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{data, leftovers, until, world};
+use crate::world::World;
 
 /// Of a restore that finds a file `block` nothing is heard until it is gone.
 const SCRIPT: &str = r#"
@@ -23,14 +24,7 @@ esac
 
 #[test]
 fn what_was_live_comes_back_and_no_earlier_restore_goes_on() {
-    let world = world("x", "600s", SCRIPT);
-    world.backup();
-    fs::write(world.path("data"), "two").unwrap();
-    fs::write(world.path("block"), "").unwrap();
-    let mut child = world.command(&["restore", "--at", "latest", "--yes"]).spawn().unwrap();
-    until("the restore", || world.path("blocked").exists());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let world = killed_at_work();
     assert_eq!(data(&world), "half\n");
 
     let before = at_work(&world);
@@ -49,14 +43,7 @@ fn what_was_live_comes_back_and_no_earlier_restore_goes_on() {
 /// One that is deaf to the polite signal is ended all the same.
 #[test]
 fn an_earlier_restore_that_hangs_is_ended() {
-    let world = world("x", "600s", SCRIPT);
-    world.backup();
-    fs::write(world.path("data"), "two").unwrap();
-    fs::write(world.path("block"), "").unwrap();
-    let mut child = world.command(&["restore", "--at", "latest", "--yes"]).spawn().unwrap();
-    until("the restore", || world.path("blocked").exists());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let world = killed_at_work();
     // Those that come find it no more; the one at work never looks again.
     let stopped = at_work(&world);
     for process in &stopped {
@@ -68,8 +55,21 @@ fn an_earlier_restore_that_hangs_is_ended() {
     assert!(at_work(&world).is_empty());
 }
 
+/// A site whose restore was killed while its plugin was at work, which goes on.
+fn killed_at_work() -> World {
+    let world = world("x", "600s", SCRIPT);
+    world.backup();
+    fs::write(world.path("data"), "two").unwrap();
+    fs::write(world.path("block"), "").unwrap();
+    let mut child = world.command(&["restore", "--at", "latest", "--yes"]).spawn().unwrap();
+    until("the restore", || world.path("blocked").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world
+}
+
 /// Processes of restores of this site.
-fn at_work(world: &crate::world::World) -> Vec<String> {
+fn at_work(world: &World) -> Vec<String> {
     let mark = format!("LIFEBOAT_RESTORES={}", world.path("state/demo/box").display());
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
