@@ -1,5 +1,6 @@
 //! All tests that look at Lifeboat from the outside, as one binary.
 
+mod adopt;
 mod agent;
 mod api;
 mod browser;
