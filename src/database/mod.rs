@@ -197,6 +197,11 @@ pub trait Database: Send + Sync {
             .with_remedy("restore without `--in-place-database`"))
     }
 
+    /// Rights that the database user lacks, as far as they can be told without a dump; for people who look for what is wrong.
+    fn lacks(&self) -> Result<Vec<Lack>> {
+        Ok(Vec::new())
+    }
+
     /// Removes what a `preflight` left that was killed while it tried its rights; does nothing where nothing is left.
     fn sweep(&self) -> Result<()>;
 
@@ -254,6 +259,15 @@ pub trait Database: Send + Sync {
     /// Removes what is not live any more: the side copy before a swap or after a swap back, the former content after a
     /// committed swap. Harmless when called twice.
     fn discard(&self, copy: &SideCopy, cx: &Cx) -> Result<()>;
+}
+
+/// A right that is missing, and what an administrator types to give it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    pub right: String,
+    /// What does not work without it.
+    pub without: String,
+    pub statement: String,
 }
 
 /// How values are changed that only make sense where they were saved.

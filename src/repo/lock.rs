@@ -58,6 +58,15 @@ struct Content {
     gid: u32,
 }
 
+/// A lock as others see it.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Process, user, host, since when, in which way.
+    pub holder: String,
+    /// Nobody holds it any more.
+    pub stale: bool,
+}
+
 /// The locks of one repository.
 pub(crate) struct Locks {
     directory: PathBuf,
@@ -120,6 +129,15 @@ impl Locks {
             }
         }
         Ok(())
+    }
+
+    /// Those that are there, without taking or removing one.
+    pub(crate) fn standing(&self) -> Result<Vec<Held>> {
+        let look = |path: PathBuf| match self.read(&path) {
+            Ok(content) => content.map(|held| Held { holder: held.describe(), stale: held.is_stale() }),
+            Err(error) => Some(Held { holder: error.to_string(), stale: self.is_old(&path) }),
+        };
+        Ok(self.list()?.into_iter().filter_map(look).collect())
     }
 
     fn list(&self) -> Result<Vec<PathBuf>> {

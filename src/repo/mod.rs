@@ -45,7 +45,7 @@ pub use find::{Found, FoundPath, Pattern, Search, Version};
 pub use key::KeyInfo;
 pub use limits::Limits;
 pub use list::{COMPLETE, INCOMPLETE, Snapshot, Stats};
-pub use lock::{Lock, Mode};
+pub use lock::{Held, Lock, Mode};
 pub use manifest::{DUMPS, Manifest, VIRTUAL};
 pub use passes::{Ahead, Seen};
 pub use patterns::{Patterns, left_out};
@@ -197,6 +197,11 @@ impl Repo {
     /// What was read from the storage since the repository was opened.
     pub fn bytes_read(&self) -> u64 {
         self.backend.bytes_read()
+    }
+
+    /// The locks that are there now, of whatever program.
+    pub fn locks(&self) -> Result<Vec<Held>> {
+        self.locks.standing()
     }
 
     /// Takes a lock that restic and other agents honour.

@@ -43,7 +43,7 @@ pub use crate::hook::{
 };
 pub use backup::{BackupRequest, backup};
 pub use choose::{of_site, snapshot as choose};
-pub use doctor::{Finding, Health, examine};
+pub use doctor::{Finding, Level as FindingLevel, examine, unit, without_schedule};
 pub use drill::{
     Drill, DrillRequest, Drilled, Failure, Standing, Verdict as DrillVerdict, drill, drills, drills_of,
     follow, last_passed, standing,

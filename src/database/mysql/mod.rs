@@ -50,7 +50,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 pub(super) use self::render::render;
-use super::{Database, Means, MysqlAddress, MysqlSpec, Rewrite, SideCopy, cut};
+use super::{Database, Lack, Means, MysqlAddress, MysqlSpec, Rewrite, SideCopy, cut};
 use crate::dump::{Feed, Previous, Shelf};
 use crate::error::{Error, Result};
 use crate::event::Cx;
@@ -98,6 +98,10 @@ impl Database for Mysql {
 
     fn preflight_in_place(&self, dump: &dyn Shelf, cx: &Cx) -> Result<Means> {
         preflight::run_in_place(&self.spec, dump, cx)
+    }
+
+    fn lacks(&self) -> Result<Vec<Lack>> {
+        rights::lacks(&self.spec)
     }
 
     fn sweep(&self) -> Result<()> {

@@ -2,7 +2,9 @@
 
 use super::fault::During;
 use super::link::Link;
+use super::names::{literal, quote};
 use super::row::text;
+use crate::database::{Lack, MysqlSpec};
 use crate::dump::Unsaved;
 use crate::error::Result;
 
@@ -16,22 +18,76 @@ pub(super) fn missing(link: &mut Link, schema: &str) -> Result<Vec<Unsaved>> {
     Ok(missing_in(&grants, schema))
 }
 
-fn missing_in(grants: &[String], schema: &str) -> Vec<Unsaved> {
-    let parsed: Vec<_> = grants.iter().map(|grant| parse(grant)).collect();
-    // A granted role may bring anything, and is not always spelled out.
-    if parsed.iter().any(Option::is_none) {
-        return Vec::new();
-    }
-    let rights: Vec<_> = parsed
+/// What a backup, and then a restore, would want; a restore in tables beside the live ones needs all of it.
+const WANTED: [(&str, &str); 5] = [
+    ("SELECT", "its tables cannot be read"),
+    ("SHOW VIEW", "views cannot be saved"),
+    ("TRIGGER", "triggers are invisible, and missing from backups"),
+    ("EVENT", "events are invisible, and missing from backups"),
+    ("LOCK TABLES", "tables without transactions cannot be held still"),
+];
+const RESTORE: [&str; 6] = ["INSERT", "CREATE", "ALTER", "DROP", "INDEX", "REFERENCES"];
+
+/// What the user lacks, with the statement that gives it; for people.
+pub(super) fn lacks(spec: &MysqlSpec) -> Result<Vec<Lack>> {
+    let mut link = Link::open(spec, None)?;
+    let rows = link.rows("SHOW GRANTS").during("read the rights of the database user")?;
+    let grants: Vec<_> = rows.iter().map(|row| text(row, 0)).collect();
+    let user = link.first("SELECT CURRENT_USER()").during("ask who we are")?;
+    Ok(lacks_in(&grants, spec, &account(&user.map(|row| text(&row, 0)).unwrap_or_default())))
+}
+
+/// `name@host` as a statement has it; the host has no `@`, and the name may.
+fn account(user: &str) -> String {
+    let (name, host) = user.rsplit_once('@').unwrap_or((user, "%"));
+    format!("{}@{}", literal(name), literal(host))
+}
+
+fn lacks_in(grants: &[String], spec: &MysqlSpec, account: &str) -> Vec<Lack> {
+    let Some(rights) = rights_in(grants, &spec.schema) else { return Vec::new() };
+    // In a grant the name of a schema is a pattern.
+    let schema = quote(&spec.schema.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%"));
+    let lack = |right: &str, without: &str| Lack {
+        right: right.to_owned(),
+        without: without.to_owned(),
+        statement: format!("GRANT {right} ON {schema}.* TO {account}"),
+    };
+    let mut found: Vec<_> = WANTED
         .into_iter()
-        .flatten()
-        .filter(|(_, target)| covers(target, schema))
-        .flat_map(|(rights, _)| rights)
+        .filter(|(right, _)| !has(&rights, right))
+        .map(|(right, without)| lack(right, without))
         .collect();
-    let has = |right: &str| rights.iter().any(|known| known == right || known.starts_with("ALL PRIVILEGES"));
+    if RESTORE.iter().any(|right| !has(&rights, right)) {
+        found.push(lack("ALL PRIVILEGES", "a restore cannot make the tables that it exchanges"));
+    }
+    if spec.connections > 1 && !rights_in(grants, "").is_some_and(|global| has(&global, "RELOAD")) {
+        found.push(Lack {
+            right: "RELOAD".to_owned(),
+            without: "with more than one of `connections`, tables are locked for the moment of the dump"
+                .to_owned(),
+            statement: format!("GRANT RELOAD ON *.* TO {account}"),
+        });
+    }
+    found
+}
+
+/// All rights on a schema; `None` where a role may bring more than is spelled out.
+fn rights_in(grants: &[String], schema: &str) -> Option<Vec<String>> {
+    let parsed: Option<Vec<_>> = grants.iter().map(|grant| parse(grant)).collect();
+    let here = parsed?.into_iter().filter(|(_, target)| covers(target, schema));
+    Some(here.flat_map(|(rights, _)| rights).collect())
+}
+
+fn has(rights: &[String], right: &str) -> bool {
+    rights.iter().any(|known| known == right || known.starts_with("ALL PRIVILEGES"))
+}
+
+fn missing_in(grants: &[String], schema: &str) -> Vec<Unsaved> {
+    // A granted role may bring anything, and is not always spelled out.
+    let Some(rights) = rights_in(grants, schema) else { return Vec::new() };
     NEEDED
         .into_iter()
-        .filter(|(right, _)| !has(right))
+        .filter(|(right, _)| !has(&rights, right))
         .map(|(right, what)| Unsaved {
             what: what.to_owned(),
             why: format!(

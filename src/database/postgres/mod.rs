@@ -21,6 +21,7 @@ mod program;
 mod reader;
 mod readme;
 mod render;
+mod rights;
 mod sequences;
 mod session;
 mod settings;
@@ -35,7 +36,7 @@ use std::path::PathBuf;
 
 pub(super) use self::manifest::ENGINE;
 pub(super) use self::render::render;
-use super::{Database, Means, PostgresAddress, PostgresSpec, SideCopy, cut};
+use super::{Database, Lack, Means, PostgresAddress, PostgresSpec, SideCopy, cut};
 use crate::dump::{Feed, Previous, Shelf};
 use crate::error::Result;
 use crate::event::Cx;
@@ -71,6 +72,10 @@ impl Database for Postgres {
 
     fn preflight(&self, dump: &dyn Shelf, cx: &Cx) -> Result<Means> {
         preflight::run(&self.spec, dump, cx).map(|()| Means::Beside)
+    }
+
+    fn lacks(&self) -> Result<Vec<Lack>> {
+        rights::lacks(&self.spec)
     }
 
     fn sweep(&self) -> Result<()> {

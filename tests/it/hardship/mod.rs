@@ -1,6 +1,7 @@
 //! What goes wrong, made to go wrong: steps that fail, processes that die, storages that rot, others in the way.
 
 mod damage;
+mod doctor;
 mod drill;
 mod drill_verdict;
 mod exit_codes;
