@@ -107,6 +107,10 @@ fn from_the_first_installation_to_its_return() {
         ("usr/share/bash-completion/completions/lifeboat", 0o644),
         ("usr/share/zsh/vendor-completions/_lifeboat", 0o644),
         ("usr/share/fish/vendor_completions.d/lifeboat.fish", 0o644),
+        ("usr/share/lifeboat/hooks/README.md", 0o644),
+        ("usr/share/lifeboat/hooks/platform/hook", 0o755),
+        ("usr/share/lifeboat/hooks/redis/plugin", 0o755),
+        ("usr/share/lifeboat/hooks/wordpress/recipe", 0o755),
         ("usr/share/doc/lifeboat/copyright", 0o644),
         ("usr/share/doc/lifeboat/examples/lifeboat.yaml", 0o644),
     ] {
