@@ -206,12 +206,14 @@ schedule() {
 }
 
 write_yaml() {
+  adopted=''
+  if is_adopted; then adopted=', adopted: true'; fi
   {
     cat <<YAML
 # Written by the add-on's Configure. What you add belongs into extra.yaml and hooks.yaml beside it, which become part of this file.
 site: {name: $(env_name), root: $(conf ROOT)}
 storage: {type: nfs, server: "$(conf SERVER)", export: $(conf EXPORT), mountpoint: $POINT, mount: present}
-repository: {path: $(conf REPOSITORY), password: {file: $ETC/password}}
+repository: {path: $(conf REPOSITORY), password: {file: $ETC/password}$adopted}
 schedule:
   backup: $(schedule)
   check: {when: weekly, read_data: 5%}
@@ -242,19 +244,26 @@ new_password() {
   mv "$ETC/password.new" "$ETC/password"
 }
 
+# The other add-ons keep a repository at /data/ENVIRONMENT itself; ours would be one directory deeper.
+is_adopted() {
+  [ "$(conf EXPORT) $(conf REPOSITORY)" = "/data $(env_name)" ]
+}
+
 # What is at the repository's place: nothing, ours, what another add-on left, or what only somebody else's password opens.
 found() {
   if [ ! -e "$POINT/$(conf REPOSITORY)/config" ]; then
     echo nothing
+  elif is_adopted; then
+    # With or without a password of ours: another storage's opens nothing here before it was added.
+    echo theirs
   elif [ -s "$ETC/password" ]; then
     echo ours
-  elif [ "$(conf REPOSITORY)" = "$(env_name)" ]; then
-    echo theirs
   else
     echo foreign
   fi
 }
 
+# Done twice, it changes nothing the second time.
 adopt() {
   "$PROGRAM" --quiet adopt "$POINT/$(env_name)" --root "$(conf ROOT)" --name "$(env_name)"
 }
