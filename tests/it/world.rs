@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -100,15 +101,17 @@ impl World {
 
     /// Stock restic on our repository, or on another one.
     pub(crate) fn restic_on(&self, repository: &Path, arguments: &[&str]) -> Ran {
-        let output = Command::new("restic")
+        Ran::of(&self.restic_command(repository).args(arguments).output().unwrap())
+    }
+
+    pub(crate) fn restic_command(&self, repository: &Path) -> Command {
+        let mut restic = Command::new("restic");
+        restic
             .arg("-r")
             .arg(repository)
-            .args(arguments)
             .env("RESTIC_PASSWORD_FILE", self.path("password"))
-            .env("RESTIC_CACHE_DIR", self.path("restic-cache"))
-            .output()
-            .unwrap();
-        Ran::of(&output)
+            .env("RESTIC_CACHE_DIR", self.path("restic-cache"));
+        restic
     }
 
     pub(crate) fn restic(&self, arguments: &[&str]) -> Ran {
@@ -127,6 +130,18 @@ impl World {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
+}
+
+/// A backup by restic that reads from a pipe, and so holds its shared lock until it is closed; returns when the lock is there.
+pub(crate) fn backup_that_waits(restic: &mut Command, repository: &Path) -> Child {
+    let restic = restic.args(["backup", "--stdin"]).stdin(Stdio::piped());
+    let child = restic.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let begun = Instant::now();
+    while fs::read_dir(repository.join("locks")).unwrap().next().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
 }
 
 impl Ran {

@@ -67,7 +67,7 @@ fn compare(repo: &Repo, ours: &BTreeSet<String>, ask: impl Fn(&[&str]) -> Result
             Finding::error(
                 what,
                 format!(
-                    "sees {} snapshots: {missing} of ours are missing, {more} are unknown to us",
+                    "sees snapshots: {}; {missing} of ours are missing, {more} are unknown to us",
                     theirs.len()
                 ),
                 "`lifeboat check` says which are damaged; look again if a backup was at work meanwhile",
@@ -75,7 +75,7 @@ fn compare(repo: &Repo, ours: &BTreeSet<String>, ask: impl Fn(&[&str]) -> Result
         }
         Ok((_, theirs)) => Finding::ok(
             what,
-            format!("opens it with the password and sees the same {} snapshots", theirs.len()),
+            format!("opens it with the password and sees the same snapshots: {}", theirs.len()),
         ),
     }
 }

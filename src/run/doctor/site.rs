@@ -18,7 +18,8 @@ pub(super) fn look(job: &Job) -> Vec<Finding> {
 
 fn root(job: &Job) -> Finding {
     let root = job.site.root.display();
-    let read = std::fs::read_dir(&job.site.root).map(|entries| format!("{} entries", entries.count()));
+    let read =
+        std::fs::read_dir(&job.site.root).map(|entries| format!("can be read, entries: {}", entries.count()));
     Finding::of(&format!("site {root}"), read.map_err(Error::from)).at(root)
 }
 

@@ -43,7 +43,7 @@ fn repository(job: &Job, repo: &Repo) -> Vec<Finding> {
     let place = repo.directory().display();
     let mut findings = Vec::new();
     let snapshots = repo.snapshots();
-    let listed = snapshots.as_ref().map(|all| format!("{place} opens, {} snapshots", all.len()));
+    let listed = snapshots.as_ref().map(|all| format!("{place} opens, snapshots: {}", all.len()));
     match listed {
         Ok(text) => findings.push(Finding::ok("repository", text).at(&place)),
         Err(error) => findings.push(

@@ -67,15 +67,13 @@ impl Addon {
 
     /// Stock restic with this password.
     pub(crate) fn restic(&self, password: &str, arguments: &[&str]) -> Ran {
-        let output = Command::new("restic")
-            .arg("-r")
-            .arg(self.repository())
-            .args(arguments)
-            .env("RESTIC_PASSWORD", password)
-            .env("RESTIC_CACHE_DIR", self.world.path("restic-cache"))
-            .output()
-            .unwrap();
-        Ran::of(&output)
+        Ran::of(&self.command(password).args(arguments).output().unwrap())
+    }
+
+    pub(crate) fn command(&self, password: &str) -> Command {
+        let mut restic = self.world.restic_command(&self.repository());
+        restic.env_remove("RESTIC_PASSWORD_FILE").env("RESTIC_PASSWORD", password);
+        restic
     }
 
     /// The database as the add-on dumped it.

@@ -2,11 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use super::fixture::{Addon, ENV};
-use crate::world::World;
+use crate::world::{World, backup_that_waits};
 
 fn one_snapshot() -> Addon {
     let addon = Addon::new("2");
@@ -91,23 +89,7 @@ fn without_a_configuration_one_is_written() {
 #[test]
 fn a_running_backup_of_the_add_on_is_respected() {
     let addon = one_snapshot();
-    let mut restic = std::process::Command::new("restic")
-        .arg("-r")
-        .arg(addon.repository())
-        .args(["backup", "--stdin"])
-        .env("RESTIC_PASSWORD", ENV)
-        .env("RESTIC_CACHE_DIR", addon.world.path("restic-cache"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let locks = addon.repository().join("locks");
-    let begun = Instant::now();
-    while fs::read_dir(&locks).unwrap().next().is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut restic = backup_that_waits(&mut addon.command(ENV), &addon.repository());
     let repository = addon.repository().display().to_string();
     addon.world.run(&["adopt", &repository, "--remove-weak-key"]).expect(11);
     addon.restic(ENV, &["snapshots", "--no-lock"]).expect(0);
@@ -116,7 +98,7 @@ fn a_running_backup_of_the_add_on_is_respected() {
     restic.wait().unwrap();
     // Its process is gone, and its lock with it.
     addon.world.json(0, &["adopt", &repository, "--remove-weak-key"]);
-    assert_eq!(fs::read_dir(&locks).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(addon.repository().join("locks")).unwrap().count(), 0);
 }
 
 #[test]

@@ -3,14 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::mariadb::MariaDb;
 use crate::postgres::Postgres;
-use crate::world::{Ran, World};
+use crate::world::{Ran, World, backup_that_waits};
 
 fn world() -> World {
     let world = World::new("databases: []");
@@ -133,23 +132,7 @@ fn clocks_that_differ_are_found() {
 #[test]
 fn a_lock_of_one_that_is_gone_is_told_with_its_holder() {
     let world = world();
-    let mut restic = Command::new("restic")
-        .arg("-r")
-        .arg(world.repository())
-        .args(["backup", "--stdin"])
-        .env("RESTIC_PASSWORD_FILE", world.path("password"))
-        .env("RESTIC_CACHE_DIR", world.path("restic-cache"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let locks = world.repository().join("locks");
-    let begun = Instant::now();
-    while fs::read_dir(&locks).unwrap().next().is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut restic = backup_that_waits(&mut world.restic_command(&world.repository()), &world.repository());
     let holder = format!("process {} of ", restic.id());
     only(&world, 1, "locks", "error", &[&holder, "wait"]);
     restic.kill().unwrap();

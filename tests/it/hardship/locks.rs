@@ -8,7 +8,7 @@ use lifeboat::error::Kind;
 use lifeboat::event::Cx;
 use lifeboat::repo::{Mode, Place, Repo};
 
-use crate::world::World;
+use crate::world::{World, backup_that_waits};
 
 fn world() -> World {
     let world = World::new("databases: []");
@@ -49,23 +49,7 @@ fn restic_respects_our_locks() {
 fn we_respect_the_locks_of_a_running_restic() {
     let world = world();
     // A restic that reads from a pipe holds its shared lock until the pipe is closed.
-    let mut restic = std::process::Command::new("restic")
-        .arg("-r")
-        .arg(world.repository())
-        .args(["backup", "--stdin"])
-        .env("RESTIC_PASSWORD_FILE", world.path("password"))
-        .env("RESTIC_CACHE_DIR", world.path("restic-cache"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let locks = world.repository().join("locks");
-    let begun = Instant::now();
-    while fs::read_dir(&locks).unwrap().next().is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut restic = backup_that_waits(&mut world.restic_command(&world.repository()), &world.repository());
     world.backup();
     let refused = world.run(&["forget"]).expect(11);
     assert!(refused.err.contains(&format!("process {}", restic.id())), "{}", refused.err);
