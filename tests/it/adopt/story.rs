@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::fixture::{Addon, ENV};
-use crate::world::{assert_same, fingerprint};
+use crate::world::{World, assert_same, fingerprint};
 
 const SNAPSHOTS: usize = 30;
 
@@ -211,4 +211,53 @@ fn of_all_databases_the_sites_own_is_taken() {
         .expect(0);
     assert_eq!(before, addon.content());
     assert_eq!(addon.server.sql("other", "SELECT COUNT(*) FROM t").trim(), "2");
+}
+
+/// Into a site with a database of its own, which takes another name.
+#[test]
+fn it_moves_into_another_site() {
+    let addon = Addon::new("2");
+    addon.server.sql("shop", "INSERT INTO posts (title, price) VALUES ('http://shop.test/page', 1.5)");
+    let (stamp, time) = moment(0);
+    addon.save(&stamp, &time, "auto", &addon.dump());
+    addon.world.json(0, &["adopt", &addon.repository().display().to_string()]);
+    let (files, database) = (fingerprint(&addon.world.root), addon.content());
+
+    addon.server.sql("", "CREATE DATABASE staging; CREATE TABLE staging.former (a INT)");
+    let socket = addon.server.socket();
+    let databases = format!(
+        "databases: [{{type: mysql, name: staging, host: 'localhost:{}', user: root}}]",
+        socket.display()
+    );
+    let target = World::new(&databases);
+    target.write("page", "of the target");
+    target.init();
+    let into = target.path("lifeboat.yaml").display().to_string();
+    let remap = "shop.test=staging.test";
+    addon
+        .world
+        .run(&[
+            "restore",
+            "--at",
+            "2024-01-01_000000_UTC",
+            "--into",
+            &into,
+            "--remap",
+            remap,
+            "--yes",
+            "--no-safety",
+        ])
+        .expect(0);
+    assert_same(&files, &fingerprint(&target.root));
+    assert_eq!(
+        addon.server.sql("staging", "SELECT title FROM posts WHERE title LIKE 'http%'").trim(),
+        "http://staging.test/page"
+    );
+    assert_eq!(database, addon.content(), "the first site's database is its own");
+    let tables =
+        "SELECT GROUP_CONCAT(table_name ORDER BY 1) FROM information_schema.tables WHERE table_schema=";
+    assert_eq!(
+        addon.server.sql("", &format!("{tables}'shop'")),
+        addon.server.sql("", &format!("{tables}'staging'"))
+    );
 }
