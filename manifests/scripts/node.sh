@@ -39,8 +39,14 @@ answer() {
   printf '{"result":0,"type":"%s","message":"%s"}\n' "$1" "$(printf '%s' "$2" | json_text)"
 }
 
+# Of what a program says, from where it says what is wrong: behind that beginning there is nothing but what helps.
+from_error() {
+  wrong=$(printf '%s\n' "$1" | sed -n '/^error:/,$p')
+  printf '%s' "${wrong:-$1}"
+}
+
 refuse() {
-  answer error "$1"
+  answer error "$(from_error "$1")"
   exit 0
 }
 
@@ -87,6 +93,9 @@ here() {
 env_name() {
   cut -d ' ' -f 1 "$ETC/bound" 2>/dev/null || true
 }
+
+# Stands for the node's name where another node of the layer works. No node is called so.
+SPARE=-
 
 # A copy of a node has its files too; its name is the one thing it cannot have.
 is_bound() {
@@ -205,6 +214,15 @@ schedule() {
   esac
 }
 
+# Whose database everybody knows how to find. In both places: the configuration may be kept one level above the site.
+is_wordpress() {
+  [ -e "$1/wp-config.php" ] || [ -e "${1%/*}/wp-config.php" ]
+}
+
+# Behind this a person reads that they were not looked for further.
+NO_DATABASES='databases: []  # none was found: name yours in extra.yaml'
+
+# What is given is added to it.
 write_yaml() {
   adopted=''
   if is_adopted; then adopted=', adopted: true'; fi
@@ -223,6 +241,7 @@ zone: $(conf ZONE)
 state: $STATE
 YAML
     if [ -f "$ETC/extra.yaml" ]; then cat "$ETC/extra.yaml"; fi
+    [ $# -eq 0 ] || printf '%s\n' "$@"
     cat <<YAML
 hooks:
   before-run: [{command: [$PLACE/node, hook-begin], timeout: 150s}]
@@ -268,6 +287,27 @@ adopt() {
   "$PROGRAM" --quiet adopt "$POINT/$(env_name)" --root "$(conf ROOT)" --name "$(env_name)"
 }
 
+# The same, asked for by a person: Configure has done it already, unless it could not.
+adopt_here() {
+  storage_here || { echo "error: The backup storage cannot be reached."; return 1; }
+  code=0
+  if is_adopted; then
+    adopt || code=$?
+  elif [ -e "$POINT/config" ] || [ -e "$POINT/$(env_name)/config" ]; then
+    echo "error: Another add-on backs up beside this one, into /data/$(env_name) itself; its backups stay there, and this one goes on in its own repository."
+    code=1
+  else
+    echo "error: There are no backups of another add-on on this storage. If they are on another one, choose that with Configure."
+    code=1
+  fi
+  storage_away
+  return "$code"
+}
+
+config_check() {
+  "$PROGRAM" -c "$ETC/lifeboat.yaml.new" config check 2>&1
+}
+
 configure() {
   is_bound || refuse "This node is a copy of one that another environment's backups belong to: install the add-on here first."
   for word in "$@"; do
@@ -281,12 +321,20 @@ configure() {
   fi
   new_password
   write_yaml
-  if ! said=$("$PROGRAM" -c "$ETC/lifeboat.yaml.new" config check 2>&1); then
-    rm -f "$ETC/lifeboat.yaml.new"
-    refuse "$said"
+  if ! said=$(config_check); then
+    # Files alone are backed up where nobody finds or names a database, as `check` says; where WordPress is, one is missing.
+    if is_wordpress "$(conf ROOT)" || grep -q '^databases:' "$ETC/extra.yaml" 2>/dev/null || ! { write_yaml "$NO_DATABASES"; config_check >/dev/null; }; then
+      rm -f "$ETC/lifeboat.yaml.new"
+      refuse "$said"
+    fi
   fi
   if [ -e "$ETC/lifeboat.yaml" ]; then cp -p "$ETC/lifeboat.yaml" "$ETC/lifeboat.yaml.before"; fi
   mv -f "$ETC/lifeboat.yaml.new" "$ETC/lifeboat.yaml"
+  if [ "$(conf CHANGED)" = true ]; then
+    # They tell the former storage from a wrong one, and open its repository alone. The password makes the key again.
+    rm -f "$STATE/$(env_name)/identity.json" "$STATE/$(env_name)/master.key"
+    remember CHANGED false
+  fi
   case $found in
     nothing) said=$("$PROGRAM" --quiet init 2>&1) || refuse "$said" ;;
     theirs) said=$(adopt 2>&1) || refuse "$said" ;;
@@ -339,10 +387,7 @@ job_told() {
     3 | 11 | 75 | 130) type=warning ;;
     *) type=error ;;
   esac
-  # Behind an error's beginning there is nothing but what it is and what helps.
-  said=$(sed -n '/^error:/,$p' "$1/said" | tail -n 20)
-  [ -n "$said" ] || said=$(tail -n 20 "$1/said")
-  answer "$type" "$said"
+  answer "$type" "$(from_error "$(cat "$1/said")" | tail -n 20)"
 }
 
 # The agent makes a backup in its turn; without one, this node does.
@@ -372,6 +417,9 @@ status() {
   lines=$("$PROGRAM" runs -n 5 2>&1 || true)
   wide=''
   if [ "$(conf EXPORT)" = /data ]; then wide='This node can reach the whole storage, also other environments'\'' backups.'; fi
+  if grep -qxF "$NO_DATABASES" "$ETC/lifeboat.yaml" 2>/dev/null; then
+    wide="$wide No database was found: files alone are backed up. Name databases in $ETC/extra.yaml, and press Configure."
+  fi
   answer info "$(printf '%s\n\n%s\n%s\n' "$agent" "$lines" "$wide")"
 }
 
@@ -429,7 +477,7 @@ install_here() {
 
 check() {
   [ -d "$1" ] || refuse "There is no directory $1 on this node: nothing to back up. Name the site's directory in the form."
-  if [ -e "$1/wp-config.php" ] || [ -e "${1%/*}/wp-config.php" ]; then
+  if is_wordpress "$1"; then
     answer success "WordPress in $1: its files and its database are backed up."
   else
     answer success "No WordPress in $1: its files are backed up. Databases are named in $ETC/extra.yaml (lifeboat config example)."
@@ -454,7 +502,7 @@ connect() {
   if ! { fits STORAGE "$1" && fits SERVER "$2" && fits EXPORT "$3" && fits REPOSITORY "$4"; }; then
     refuse "The storage's address is not usable."
   fi
-  former=$(conf EXPORT):$(conf REPOSITORY)
+  former=$(conf EXPORT):$(conf REPOSITORY) address=$(conf SERVER)
   remember STORAGE "$1"
   remember SERVER "$2"
   # A repository stays where it is: another way to it must not begin a second one.
@@ -463,11 +511,23 @@ connect() {
   fi
   remember EXPORT "$3"
   remember REPOSITORY "$4"
+  # It moved: what is mounted now comes from there, and would be taken for somebody else's.
+  if [ -f "$ETC/lifeboat.yaml" ] && [ "$1" = "$(conf FIXED)" ] && [ "$2" != "$address" ]; then
+    sed "s|^\(storage: {type: nfs, server: \)\"[^\"]*\"|\1\"$2\"|" "$ETC/lifeboat.yaml" >"$ETC/lifeboat.yaml.new"
+    mv -f "$ETC/lifeboat.yaml.new" "$ETC/lifeboat.yaml"
+    if is_bound; then agent_start; fi
+  fi
+  # Chosen by a person: `configure` forgets the former one, but only where it ends well.
+  if [ -n "$(conf FIXED)" ] && [ "$1" != "$(conf FIXED)" ]; then remember CHANGED true; fi
   remember FIXED "$1"
   answer success connected
 }
 
 hook_begin() {
+  if [ "$(cut -d ' ' -f 2 "$ETC/bound")" = "$SPARE" ]; then
+    echo "another node of $(env_name) makes its backups; this one is kept ready to go on with them" >&2
+    exit 1
+  fi
   if ! is_bound; then
     echo "this node is a copy of $(cut -d ' ' -f 2 "$ETC/bound"), whose backups these are: install the add-on here" >&2
     exit 1
@@ -488,20 +548,24 @@ tell() {
   tell_platform lifeboat-result
 }
 
-# Runs that ended since this was last asked: each is told once.
+# Runs that ended since this was last asked: each is told once, and one that still runs is told when it has ended. An event tells of
+# one run, while the next may have begun.
 untold() {
-  runs=$("$PROGRAM" --json runs -n 20 2>/dev/null) || { printf '{"result":0,"runs":[]}\n'; return 0; }
-  last=$(cat "$STATE/told" 2>/dev/null || true)
-  printf '%s\n' "$runs" | sed -n 's/^      "id": "\([0-9A-Za-z-]*\)",$/\1/p' >"$STATE/told.ids"
-  newest=$(head -n 1 "$STATE/told.ids")
-  count=0
-  while read -r id; do
-    [ "$id" = "$last" ] && break
-    count=$((count + 1))
-  done <"$STATE/told.ids"
-  rm -f "$STATE/told.ids"
-  [ -n "$newest" ] && printf '%s\n' "$newest" >"$STATE/told"
-  if [ "$count" -eq 0 ]; then printf '{"result":0,"runs":[]}\n'; else result_of runs runs -n "$count"; fi
+  runs=$("$PROGRAM" --json runs -n 50 2>/dev/null) || { printf '{"result":0,"runs":[]}\n'; return 0; }
+  printf '{"result":0,"runs":['
+  # Pretty-printed, each run is what stands between two lines of four blanks and a brace.
+  printf '%s\n' "$runs" | awk -v told="$STATE/told" '
+    BEGIN { while ((getline id < told) > 0) known[id] = 1; printf "" > (told ".new") }
+    /^    \{$/ { run = id = ""; running = 0 }
+    /^      "id": "/ { split($0, part, "\""); id = part[4] }
+    /^      "standing": "running"/ { running = 1 }
+    { run = run $0 "\n" }
+    /^    \},?$/ && !running {
+      print id > (told ".new")
+      if (!(id in known)) { sub(/,\n$/, "", run); printf "%s%s", comma, run; comma = "," }
+    }'
+  mv -f "$STATE/told.new" "$STATE/told"
+  printf ']}\n'
 }
 
 mark_purge() {
@@ -550,9 +614,11 @@ knows() {
   printf '{"result":0,"type":"success","message":"","knows":%s}\n' "$known"
 }
 
+# Not what the node remembers of its own runs: a restore that is under way here would be gone on with there.
 pack() {
+  state=${STATE#/}/$(env_name)
   printf '{"result":0,"type":"success","message":"","satchel":"%s"}\n' \
-    "$(cd / && tar -cz "${ETC#/}" "${STATE#/}/$(env_name)" 2>/dev/null | base64 | tr -d '\n')"
+    "$(cd / && tar -cz "${ETC#/}" "$state/master.key" "$state/identity.json" 2>/dev/null | base64 | tr -d '\n')"
 }
 
 # From standard input: an argument could be read by everybody on the node.
@@ -641,6 +707,13 @@ active() {
   answer success "This node backs up $1."
 }
 
+spare() {
+  agent_stop
+  printf '%s %s\n' "$(env_name)" "$SPARE" >"$ETC/bound.new"
+  mv -f "$ETC/bound.new" "$ETC/bound"
+  answer success spare
+}
+
 start() {
   if [ -f "$ETC/lifeboat.yaml" ] && is_bound && [ -x "$PROGRAM" ]; then agent_start; fi
   answer success started
@@ -660,7 +733,7 @@ case $verb in
   drill) job drill "$PROGRAM" --quiet drill ;;
   undo) job undo "$PROGRAM" --quiet restore --undo --yes ;;
   adopt) job adopt "$PLACE/node" adopt-here ;;
-  adopt-here) adopt ;;
+  adopt-here) adopt_here ;;
   run-job) run_job "$@" ;;
   status) status ;;
   logs) answer info "$(tail -n 40 "$LOG" 2>/dev/null || true)" ;;
@@ -683,6 +756,6 @@ case $verb in
   borrowed) borrowed ;;
   returned) rm -rf "$STATE/lent"; answer success returned ;;
   active) active "$1" ;;
-  spare) agent_stop; answer success spare ;;
+  spare) spare ;;
   *) refuse "There is no verb $verb." ;;
 esac

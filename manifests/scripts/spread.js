@@ -10,6 +10,14 @@ function ask(id, words) {
     return toNative(new JSONObject(String(response.responses[0].out)));
 }
 
+// Who only stands by reaches no backups.
+function leave(id) {
+    var points = api.env.file.GetMountPoints(own, session, id);
+    for (var m = 0; points.result == 0 && m < points.array.length; m++) {
+        if (points.array[m].path == "/opt/backup") api.env.file.RemoveMountPointById(own, session, id, "/opt/backup");
+    }
+}
+
 for (var i = 0; i < info.nodes.length; i++) if (info.nodes[i].nodeGroup == "cp") nodes.push(String(info.nodes[i].id));
 // The master itself if it knows the site, else any that does.
 nodes.sort(function (a, b) { return a == master ? -1 : b == master ? 1 : 0; });
@@ -23,6 +31,8 @@ for (var k = 0; k < nodes.length; k++) {
         var answer = ask(nodes[k], "unpack <<'SATCHEL'\n" + satchel + "\nSATCHEL\n");
         if (answer.type == "error") return {result: "error", message: answer.message};
     }
-    ask(nodes[k], nodes[k] == master ? "active ${env.envName}" : "spare");
+    var told = ask(nodes[k], nodes[k] == master ? "active ${env.envName}" : "spare");
+    if (told.type == "error") return {result: "error", message: told.message};
+    if (nodes[k] != master) leave(nodes[k]);
 }
 return {result: 0};

@@ -4,6 +4,7 @@ mod engine;
 mod lint;
 mod mutations;
 mod story;
+mod untold;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -192,6 +192,13 @@ const MISTAKES: &[Mistake] = &[
     Mistake(MANIFEST, "\n  - bind\n", "\n  - binding\n", "onInstall[4]", "no action binding"),
     Mistake(
         MANIFEST,
+        "    - apply\n    - spread\n",
+        "    - apply\n    - spreads\n",
+        "actions.configure[3]",
+        "no action spreads",
+    ),
+    Mistake(
+        MANIFEST,
         "    - refuseWhileRestoring: {what: new configuration}",
         "    - refuseWhileRestoring",
         "actions.configure[0]",

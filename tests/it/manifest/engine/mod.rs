@@ -2,6 +2,7 @@
 //! buttons and scripts executed as its documentation describes.
 
 mod api;
+mod form;
 mod node;
 mod resolve;
 mod run;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
+pub(super) use self::form::Form;
 pub(super) use self::node::Node;
 use self::run::Runner;
 pub(super) use self::run::Stop;
@@ -46,7 +48,8 @@ pub(super) struct Inner {
 
 pub(super) struct Environment {
     pub(super) name: String,
-    pub(super) scope: &'static str,
+    pub(super) scope: String,
+    pub(super) groups: Vec<String>,
     pub(super) nodes: Vec<Node>,
     pub(super) addon: Option<Addon>,
 }
@@ -99,9 +102,48 @@ impl Platform {
         self.lock().transcript.clone()
     }
 
-    pub(super) fn add(&self, name: &str, scope: &'static str, nodes: Vec<Node>) {
-        let environment = Environment { name: name.to_owned(), scope, nodes, addon: None };
-        self.lock().environments.push(environment);
+    pub(super) fn add(&self, name: &str, scope: &str, nodes: Vec<Node>) {
+        let (name, scope) = (name.to_owned(), scope.to_owned());
+        self.lock().environments.push(Environment { name, scope, groups: Vec::new(), nodes, addon: None });
+    }
+
+    /// An environment as a manifest describes it, whose nodes are numbered from here on.
+    pub(super) fn create(
+        &self,
+        env: &str,
+        first: u32,
+        addon: &Addon,
+        values: Map<String, Value>,
+    ) -> Result<String, Stop> {
+        let asked = Runner::new(self, env, addon.clone()).nodes(&values);
+        let mut nodes = Vec::new();
+        for asked in asked.as_array().unwrap() {
+            assert_eq!(asked["nodeGroup"], "storage");
+            let count = u32::try_from(asked["count"].as_u64().unwrap()).unwrap();
+            nodes.extend((first..first + count).map(|id| Node::make(id, env, "storage")));
+        }
+        nodes.iter_mut().skip(1).for_each(|node| node.master = false);
+        self.add(env, "", nodes);
+        self.install(env, addon.clone(), values)
+    }
+
+    /// Another node of an environment, which is not the master.
+    pub(super) fn join(&self, env: &str, mut node: Node) {
+        node.master = false;
+        self.lock().environment(env).nodes.push(node);
+    }
+
+    /// A node that is there no more.
+    pub(super) fn leave(&self, env: &str, id: u32) {
+        self.change(env, id, Node::restart);
+        self.lock().environment(env).nodes.retain(|node| node.id != id);
+    }
+
+    /// Another node of the layer is its master from now on.
+    pub(super) fn promote(&self, env: &str, id: u32) {
+        for node in &mut self.lock().environment(env).nodes {
+            node.master = node.id == id;
+        }
     }
 
     pub(super) fn node(&self, env: &str, id: u32) -> Node {
@@ -120,7 +162,12 @@ impl Platform {
         let mut runner = Runner::new(self, env, addon.clone());
         let returned = match manifest["onBeforeInit"].as_str() {
             Some(script) => runner.init(script, &manifest["settings"], &manifest)["settings"].clone(),
-            None => manifest["settings"].clone(),
+            None => match manifest["settings"]["main"]["onBeforeInit"].as_str() {
+                Some(script) => {
+                    json!({ "main": runner.init(script, &manifest["settings"]["main"], &manifest) })
+                }
+                None => manifest["settings"].clone(),
+            },
         };
         Form::new(&returned["main"])
     }
@@ -255,6 +302,12 @@ impl Inner {
         let found = self.environments.iter_mut().find(|env| env.name == name);
         found.unwrap_or_else(|| panic!("there is no environment {name}"))
     }
+
+    /// Where a node is reached, by its number alone.
+    pub(super) fn address(&self, node: u32) -> &'static str {
+        let mut nodes = self.environments.iter().flat_map(|env| &env.nodes);
+        nodes.find(|one| one.id == node).unwrap_or_else(|| panic!("there is no node {node}")).address
+    }
 }
 
 /// What a person sees, without what is different each time.
@@ -268,11 +321,15 @@ fn plain_word(word: &str) -> String {
     let digits = bare.chars().filter(char::is_ascii_digit).count();
     if bare.starts_with("http") {
         rest("URL")
+    } else if ["B", "KiB", "MiB"].contains(&bare) {
+        rest("UNIT")
     } else if bare.contains("Z-") || bare.contains("before-restore-") {
         rest("NAME")
     } else if bare.len() >= 8 && bare.chars().all(|char| char.is_ascii_hexdigit()) {
         rest("ID")
-    } else if !bare.is_empty() && bare.replace(',', "").parse::<f64>().is_ok() {
+    } else if !bare.is_empty()
+        && bare.replace(',', "").trim_end_matches(['K', 'M', 'G']).parse::<f64>().is_ok()
+    {
         rest("N")
     } else if digits >= 6 && bare.contains(['-', ':']) {
         rest("TIME")
@@ -288,65 +345,4 @@ fn shown(value: &Value) -> String {
 /// A word of a command, likewise.
 fn shown_word(word: &str) -> String {
     if word.len() > 60 { "...".to_owned() } else { shown(&json!(word)) }
-}
-
-/// A form that a person has in front of them.
-pub(super) struct Form {
-    fields: Vec<Value>,
-}
-
-impl Form {
-    fn new(form: &Value) -> Self {
-        let mut fields = Vec::new();
-        collect(&form["fields"], &mut fields);
-        Self { fields }
-    }
-
-    pub(super) fn field(&self, name: &str) -> &Value {
-        self.fields
-            .iter()
-            .find(|field| field["name"] == name)
-            .unwrap_or_else(|| panic!("the form has no {name}: {:?}", self.fields))
-    }
-
-    /// Every value as it is submitted: what was chosen, else what the form offers.
-    pub(super) fn filled(&self, chosen: &[(&str, Value)]) -> Map<String, Value> {
-        let mut values = Map::new();
-        for field in self.fields.iter().filter(|field| {
-            !["displayfield", "compositefield"].contains(&field["type"].as_str().unwrap_or_default())
-        }) {
-            let name = field["name"].as_str().unwrap();
-            let offered = if field["value"].is_null() { &field["default"] } else { &field["value"] };
-            let value = chosen.iter().find(|(key, _)| *key == name).map_or(offered, |(_, value)| value);
-            assert!(
-                !(field["required"] != false && value.is_null() && field["type"] != "toggle"),
-                "{name} is required, and empty"
-            );
-            let choices =
-                field["values"].as_array().filter(|values| !values.is_empty() && field["editable"] != true);
-            if let Some(choices) = choices {
-                assert!(
-                    choices.iter().any(|choice| choice["value"] == *value),
-                    "{value} is none of {choices:?}"
-                );
-            }
-            if !value.is_null() {
-                values.insert(name.to_owned(), value.clone());
-            }
-        }
-        for (name, _) in chosen {
-            assert!(values.contains_key(*name), "the form has no {name}");
-        }
-        values
-    }
-}
-
-fn collect(list: &Value, fields: &mut Vec<Value>) {
-    for field in list.as_array().into_iter().flatten() {
-        fields.push(field.clone());
-        collect(&field["items"], fields);
-        for inner in field["showIf"].as_object().into_iter().flatten() {
-            collect(inner.1, fields);
-        }
-    }
 }

@@ -23,8 +23,10 @@ pub(in crate::manifest) struct Node {
     hostname: String,
     /// The present container of it: a redeploy makes another one.
     container: u32,
-    /// Mount points with their sources, as the platform remembers them.
-    pub(in crate::manifest) mounts: BTreeMap<String, String>,
+    /// Where others reach it.
+    pub(in crate::manifest) address: &'static str,
+    /// Mount points with the servers and paths that they are of, as the platform remembers them.
+    pub(in crate::manifest) mounts: BTreeMap<String, (&'static str, String)>,
 }
 
 impl Node {
@@ -35,6 +37,7 @@ impl Node {
             master: true,
             hostname: format!("node{id}-{env}"),
             container: 0,
+            address: "127.0.0.1",
             mounts: BTreeMap::new(),
         };
         node.build();
@@ -99,16 +102,24 @@ impl Node {
     }
 
     /// The platform's mount, with its own options.
-    pub(in crate::manifest) fn attach(&mut self, at: &str, source: &str) -> bool {
+    pub(in crate::manifest) fn attach(&mut self, at: &str, server: &'static str, source: &str) -> bool {
         let point = self.root().join(&at[1..]);
         fs::create_dir_all(&point).unwrap();
+        // The kernel takes two addresses of one server for one, and would show the other one's mount again.
+        let apart = if server == "127.0.0.1" { "" } else { ",nosharecache" };
         let mounted = Command::new("mount")
-            .args(["-t", "nfs4", "-o", "soft,timeo=30,retrans=2", &format!("127.0.0.1:{source}")])
+            .args([
+                "-t",
+                "nfs4",
+                "-o",
+                &format!("soft,timeo=30,retrans=2{apart}"),
+                &format!("{server}:{source}"),
+            ])
             .arg(&point)
             .status();
         let done = mounted.unwrap().success();
         if done {
-            self.mounts.insert(at.to_owned(), source.to_owned());
+            self.mounts.insert(at.to_owned(), (server, source.to_owned()));
         }
         done
     }
@@ -117,6 +128,14 @@ impl Node {
         self.mounts.remove(at);
         let point = self.root().join(&at[1..]);
         drop(Command::new("umount").arg("--lazy").arg(point).stderr(Stdio::null()).status());
+    }
+
+    /// What becomes of it on other hardware: nothing runs in it, and nothing is mounted.
+    pub(in crate::manifest) fn restart(&mut self) {
+        self.stop();
+        for at in self.mounts.clone().keys() {
+            self.detach(at);
+        }
     }
 
     /// Everything that runs in it, as directories of `/proc`.
@@ -158,14 +177,18 @@ impl Node {
         }
         self.container += 1;
         self.build();
-        for path in list.unwrap().lines().filter(|path| former.join(&path[1..]).exists()) {
+        for path in
+            list.as_deref().unwrap_or_default().lines().filter(|path| former.join(&path[1..]).exists())
+        {
             let (from, to) = (former.join(&path[1..]), self.root().join(&path[1..]));
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             copy(&from, &to);
         }
-        copy(&former.join("etc/jelastic/redeploy.conf"), &self.root().join("etc/jelastic/redeploy.conf"));
-        for (at, source) in mounts {
-            assert!(self.attach(&at, &source), "mount it again");
+        if let Ok(list) = list {
+            fs::write(self.root().join("etc/jelastic/redeploy.conf"), list).unwrap();
+        }
+        for (at, (server, source)) in mounts {
+            assert!(self.attach(&at, server, &source), "mount it again");
         }
     }
 

@@ -57,9 +57,10 @@ impl<'a> Runner<'a> {
 
     /// What placeholders can refer to.
     fn seen(&self, this: &Value) -> Value {
-        let mut inner = self.platform.lock();
+        let inner = self.platform.lock();
         let mut nodes = Map::new();
-        for node in &inner.environment(&self.env).nodes {
+        // Before it is made, an environment has none.
+        for node in inner.environments.iter().filter(|env| env.name == self.env).flat_map(|env| &env.nodes) {
             let list = nodes.entry(node.group).or_insert_with(|| json!([]));
             list.as_array_mut().unwrap().push(json!({ "id": node.id, "ismaster": node.master }));
         }
@@ -104,6 +105,12 @@ impl<'a> Runner<'a> {
             self.script(script, &Value::Null, &json!({ "settings": settings, "jps": jps }), &Value::Null);
         assert!(returned.is_object(), "{script} returns {returned}");
         returned
+    }
+
+    /// The nodes that a manifest asks for, by its own script.
+    pub(super) fn nodes(&mut self, settings: &Map<String, Value>) -> Value {
+        let script = self.addon.manifest["onBeforeInstall"].as_str().expect("a script").to_owned();
+        self.init(&script, &json!(settings), &Value::Null)["nodes"].clone()
     }
 
     pub(super) fn action(&mut self, name: &str, this: &Value) -> Result<(), Stop> {
@@ -160,6 +167,12 @@ impl<'a> Runner<'a> {
                     self.globals.extend(value.as_object().unwrap().clone());
                 }
                 "install" => self.install(&resolve::value(value, &self.seen(this)))?,
+                method if method.starts_with("env.") => {
+                    let given = resolve::value(value, &self.seen(this));
+                    self.platform.tell(&format!("  {method} of {}: {given}", self.env));
+                    let response = api::act(self.platform, &self.env, method, &given);
+                    self.ended(response)?;
+                }
                 own => {
                     let given = resolve::value(value, &self.seen(this));
                     self.action(own, &given)?;

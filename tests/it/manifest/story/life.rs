@@ -132,7 +132,7 @@ fn copied(platform: &Platform, shop: &Shop<'_>, first: &Value) {
     let clone = Shop { platform, env: "copy", node: 301 };
     clone.start_database();
     // As the platform mounts it there too, before the add-on hears of it.
-    assert!(platform.change("copy", 301, |node| node.attach("/opt/backup", "/data/shop")));
+    assert!(platform.change("copy", 301, |node| node.attach("/opt/backup", "127.0.0.1", "/data/shop")));
     let refused = clone.try_run("lifeboat backup 2>&1");
     assert_ne!(refused.code, 0, "a copy backs up under the shop's name");
     assert!(refused.out.contains("this node is a copy of node101-shop"), "{}", refused.out);
@@ -186,6 +186,11 @@ fn refused(platform: &Platform, shop: &Shop<'_>, first: &Value) {
     platform.click("shop", "Configure", &[]).unwrap();
     let background = platform.click("shop", "Restore", &[("restoreAt", first.clone())]).unwrap();
     assert!(background.contains("in the background"), "{background}");
+    // Another run ended meanwhile, and this one is not told as if it had.
+    let told = "onCustomNodeEvent [name:lifeboat-result]";
+    platform.happens("shop", told, &json!({}), None).unwrap();
+    let crashed = platform.lock().mails.iter().find(|mail| mail.contains("crashed")).cloned();
+    assert_eq!(crashed, None, "a run that goes on is told as one that crashed");
     for (event, group) in
         [("onBeforeDelete", None), ("onBeforeRedeployContainer", Some("cp")), ("onBeforeClone", None)]
     {

@@ -2,6 +2,7 @@
 //! the lab. What people of the platform see of it is a golden text.
 
 mod life;
+mod nodes;
 mod take_over;
 
 use std::collections::BTreeMap;
@@ -69,6 +70,8 @@ fn in_guest(story: &str, lived: impl FnOnce(&Platform, &Release)) {
 struct Release {
     /// For application servers.
     backup: Addon,
+    /// For the storage of their backups.
+    storage: Addon,
 }
 
 impl Release {
@@ -77,13 +80,14 @@ impl Release {
         let base = format!("http://127.0.0.1:{}/lifeboat", listener.local_addr().unwrap().port());
         let program = PathBuf::from(std::env::var_os("LIFEBOAT").unwrap());
         let backup = pinned("backup.jps", into, &base, &program);
+        let storage = pinned("storage.jps", into, &base, &program);
         let version = backup.manifest["globals"]["version"].as_str().unwrap();
         let served = BTreeMap::from([
             ("lifeboat/scripts/node.sh".to_owned(), place().join("scripts/node.sh")),
             (format!("lifeboat/bin/lifeboat-{version}-linux-{}", std::env::consts::ARCH), program),
         ]);
         serve(listener, served);
-        Self { backup }
+        Self { backup, storage }
     }
 }
 

@@ -38,6 +38,8 @@ mod guest {
             installed(platform, &shop, release);
             restored(platform, &shop, &states);
             gone_on_with(platform, &shop);
+            proven(platform, &shop);
+            elsewhere(platform, release);
         });
     }
 }
@@ -45,7 +47,7 @@ mod guest {
 /// The site in two states, each saved by the former add-on, which is then removed.
 fn saved_before(platform: &Platform, shop: &Shop<'_>) -> [String; 2] {
     platform.tell("-- the former add-on makes two backups, and is removed");
-    assert!(platform.change("market", 101, |node| node.attach("/opt/backup", "/data")));
+    assert!(platform.change("market", 101, |node| node.attach("/opt/backup", "127.0.0.1", "/data")));
     shop.run("RESTIC_PASSWORD=market GOGC=20 restic init -q -r /opt/backup/market");
     let states = FORMER.map(|(stamp, time, cause)| {
         shop.run(&format!("echo 'as it was at {stamp}' >{ROOT}/index.php"));
@@ -102,4 +104,46 @@ fn gone_on_with(platform: &Platform, shop: &Shop<'_>) {
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), moments.len(), "restic and the form agree");
     until("the end of runs", || shop.runs().iter().all(|run| run["standing"] != "running"));
+}
+
+fn proven(platform: &Platform, shop: &Shop<'_>) {
+    platform.tell("-- the newest backup is proven to come back, and the log tells of all that was done");
+    platform.click("market", "Drill", &[]).unwrap();
+    let drills = shop.runs().into_iter().filter(|run| run["kind"] == "drill" && run["outcome"] == "success");
+    assert_eq!(drills.count(), 1);
+    let log = platform.click("market", "Logs", &[]).unwrap();
+    assert!(log.contains("lifeboat --quiet drill: exit code 0"), "{log}");
+}
+
+/// An environment that Lifeboat backs up already, while the former backups are on another storage.
+fn elsewhere(platform: &Platform, release: &Release) {
+    platform.tell("-- installed first: nothing is there to be taken over");
+    platform.add("stand", "", vec![Node::make(102, "stand", "cp")]);
+    let stand = Shop { platform, env: "stand", node: 102 };
+    stand.run(&format!("mkdir -p {ROOT} && echo 'the stand' >{ROOT}/index.html"));
+    let values = platform.open_install("stand", &release.backup).filled(&[("storageName", json!("vault"))]);
+    platform.install("stand", release.backup.clone(), values).unwrap();
+    let refused = platform.click("stand", "Take over old backups", &[]).unwrap_err().to_string();
+    assert!(refused.contains("no backups of another add-on"), "{refused}");
+
+    platform.tell("-- another storage, on which they are");
+    let mut attic = Node::make(201, "attic", "storage");
+    // All storages of this lab are one server: this one is reached by another of its addresses.
+    attic.address = "127.0.0.2";
+    platform.add("attic", "backup", vec![attic]);
+    let former = "export RESTIC_PASSWORD=stand GOGC=20; mv /data/stand /data/stand-of-vault; restic init -q -r /data/stand; cd /; mkdir -p var/www/webroot/ROOT; echo old >var/www/webroot/ROOT/index.html; echo >wp_db_backup.sql
+        restic --host node102-stand backup -q --tag '2025-02-01_000000_UTC  auto' --time '2025-02-01 00:00:05' -r /data/stand /var/www/webroot/ROOT /wp_db_backup.sql";
+    Shop { platform, env: "attic", node: 201 }.run(&format!("export TZ=UTC\n{former}"));
+    platform.click("stand", "Configure", &[("storageName", json!("attic"))]).unwrap();
+    let again = platform.click("stand", "Take over old backups", &[]).unwrap();
+    assert!(again.contains("1 snapshot in the repository"), "{again}");
+    assert!(again.contains("its own password opens it already"), "{again}");
+    platform.click("stand", "Backup Now", &[]).unwrap();
+    let moments = moments(&platform.form("stand", "restore"), "stand");
+    assert_eq!(moments.len(), 2, "{moments:?}");
+    assert_eq!(moments[1].0, "2025-02-01 00:00:00 UTC (taken over)");
+    platform
+        .click("stand", "Restore", &[("restoreAt", moments[1].1.clone()), ("restorePart", json!("files"))])
+        .unwrap();
+    assert_eq!(stand.run(&format!("cat {ROOT}/index.html")), "old\n");
 }
