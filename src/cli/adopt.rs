@@ -196,7 +196,7 @@ fn tell(session: &Session<'_>, args: &Adopt, job: &Job, adoptee: &Adoptee, own: 
             None => writeln!(out, "its own password opens it already")?,
         }
         adoptee.keys_removed.iter().try_for_each(|id| writeln!(out, "removed key {id:.8}"))?;
-        if !args.remove_weak_key {
+        if adoptee.former_opens {
             writeln!(
                 out,
                 "the former password still opens it: `lifeboat adopt {} --remove-weak-key` ends that",

@@ -142,6 +142,8 @@ pub fn adopt(job: &Job, former: &Secret, own: &Secret, remove_former: bool, cx: 
             Repo::open_by(&reach.place, &job.repo, own, cx).context("open it by the new password alone")?;
             adoptee.keys_removed = repo.remove_password(former, own)?;
         }
+        // The node's key opens it too, so that what was typed may have been taken away long ago.
+        adoptee.former_opens = repo.opens(former)?;
         Ok(adoptee)
     })
 }
@@ -172,6 +174,8 @@ pub struct Adoptee {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_added: Option<String>,
     pub keys_removed: Vec<String>,
+    /// Whether the former password opens it still.
+    pub former_opens: bool,
 }
 
 impl Adoptee {
@@ -185,6 +189,7 @@ impl Adoptee {
             newest: snapshots.last().map(|one| one.time),
             key_added: None,
             keys_removed: Vec::new(),
+            former_opens: true,
         })
     }
 }

@@ -25,7 +25,10 @@ fn the_weak_key_goes_once_the_new_one_is_proven() {
     let weak = "one of them is opened by the site's name";
     let told = addon.world.run(&["doctor"]).expect(0).out;
     assert!(told.contains(weak) && told.contains("--remove-weak-key"), "{told}");
+    let ends = "the former password still opens it";
+    assert!(addon.world.run(&["adopt", &repository]).expect(0).out.contains(ends));
     let done = addon.world.json(0, &["adopt", &repository, "--remove-weak-key"]);
+    assert!(!addon.world.run(&["adopt", &repository]).expect(0).out.contains(ends), "it opens nothing");
     assert!(!addon.world.run(&["doctor"]).expect(0).out.contains(weak));
     assert_eq!(done["result"]["adopted"]["keys_removed"].as_array().unwrap().len(), 1);
     assert_ne!(addon.restic(ENV, &["snapshots"]).code, 0, "the environment's name opens it still");
