@@ -24,14 +24,54 @@ const ENGINES: [&str; 11] = [
 const NOT_IN_TABLES: [&str; 7] =
     ["SELECT", "UNION", "DIRECTORY", "CONNECTION", "LOAD_FILE", "PROCEDURE", "SONAME"];
 
-/// In a body, words with which it would leave the schema.
-const NOT_IN_BODIES: [&str; 6] = ["LOAD_FILE", "OUTFILE", "DUMPFILE", "SONAME", "GRANT", "REVOKE"];
-const NOT_TOGETHER: [(&str, &[&str]); 5] = [
-    ("LOAD", &["DATA", "XML"]),
-    ("CREATE", &["DATABASE", "SCHEMA", "USER"]),
-    ("DROP", &["DATABASE", "SCHEMA", "USER"]),
-    ("ALTER", &["USER"]),
-    ("SET", &["PASSWORD", "GLOBAL"]),
+/// In a body, words with which it would leave the schema, or say what nobody has read: a text that is executed can be anything.
+const NOT_IN_BODIES: [&str; 20] = [
+    "LOAD_FILE",
+    "OUTFILE",
+    "DUMPFILE",
+    "SONAME",
+    "GRANT",
+    "REVOKE",
+    "PREPARE",
+    "EXECUTE",
+    "GLOBAL",
+    "@@GLOBAL",
+    "PERSIST",
+    "@@PERSIST",
+    "PERSIST_ONLY",
+    "@@PERSIST_ONLY",
+    "INSTALL",
+    "UNINSTALL",
+    "SHUTDOWN",
+    "KILL",
+    "PURGE",
+    "BINLOG",
+];
+/// What no server keeps in a schema.
+const OF_THE_SERVER: &[&str] = &[
+    "DATABASE",
+    "SCHEMA",
+    "USER",
+    "ROLE",
+    "SERVER",
+    "TABLESPACE",
+    "LOGFILE",
+    "UNDO",
+    "RESOURCE",
+    "INSTANCE",
+];
+const REPLICATION: &[&str] = &["MASTER", "SLAVE", "REPLICA", "REPLICATION", "GROUP_REPLICATION", "ALL"];
+const NOT_TOGETHER: [(&str, &[&str]); 10] = [
+    ("LOAD", &["DATA", "XML", "INDEX"]),
+    ("CREATE", OF_THE_SERVER),
+    ("DROP", OF_THE_SERVER),
+    ("ALTER", OF_THE_SERVER),
+    ("RENAME", OF_THE_SERVER),
+    ("SET", &["PASSWORD", "ROLE", "DEFAULT", "RESOURCE"]),
+    ("CHANGE", REPLICATION),
+    ("RESET", REPLICATION),
+    ("START", REPLICATION),
+    ("STOP", REPLICATION),
 ];
 
 pub(super) fn created(
@@ -64,7 +104,7 @@ pub(super) fn created(
         [body, rest @ ..] if kind.is("PACKAGE") && body.is("BODY") => (ObjectKind::PackageBody, rest),
         _ => (object_kind(kind).ok_or_else(|| unknown(words))?, rest),
     };
-    object(kind, sql, all, without_if(rest), schema)
+    object(kind, sql, (all, words), without_if(rest), schema)
 }
 
 fn object_kind(word: &Token<'_>) -> Option<ObjectKind> {
@@ -83,7 +123,7 @@ fn object_kind(word: &Token<'_>) -> Option<ObjectKind> {
 fn object(
     kind: ObjectKind,
     sql: &[u8],
-    all: &[Token<'_>],
+    (all, words): (&[Token<'_>], &[Token<'_>]),
     rest: &[Token<'_>],
     schema: &str,
 ) -> Result<Statement, String> {
@@ -94,7 +134,8 @@ fn object(
     if kind == ObjectKind::Sequence {
         fits_table(all, &name, schema)?;
     }
-    if let Some(word) = leaves(all) {
+    // A comment parts no words for the server.
+    if let Some(word) = leaves(words) {
         return Err(format!("{} {name:?} would leave its schema with {word}", kind.sql().to_lowercase()));
     }
     let table = if kind == ObjectKind::Trigger {
@@ -107,31 +148,49 @@ fn object(
     if std::str::from_utf8(&sql).is_err() {
         return Err(format!("{} {name:?} is not written in UTF-8", kind.sql().to_lowercase()));
     }
-    Ok(Statement::Object(Found { kind, table, qualifiers: qualifiers(all), name, sql }))
+    Ok(Statement::Object(Found { kind, table, qualifiers: qualifiers(words), name, sql }))
 }
 
 /// What a body may not say.
 fn leaves(words: &[Token<'_>]) -> Option<String> {
-    let alone = words.iter().find(|token| NOT_IN_BODIES.iter().any(|word| token.is(word)));
-    let pair = words.windows(2).find(|pair| {
+    let alone =
+        words.iter().find(|token| reads_files(token) || NOT_IN_BODIES.iter().any(|word| token.is(word)));
+    if let Some(word) = alone {
+        return Some(word.said());
+    }
+    let said: Vec<_> = without_or_replace(words);
+    let pair = said.windows(2).find(|pair| {
         NOT_TOGETHER
             .iter()
             .any(|(first, seconds)| pair[0].is(first) && seconds.iter().any(|word| pair[1].is(word)))
     });
-    let global = words.iter().find(|token| token.is("@@GLOBAL"));
-    alone
-        .or(global)
-        .map(Token::said)
-        .or_else(|| pair.map(|pair| format!("{} {}", pair[0].said(), pair[1].said())))
+    pair.map(|pair| format!("{} {}", pair[0].said(), pair[1].said()))
 }
 
+/// A function can be called by its name between backticks too.
+fn reads_files(token: &Token<'_>) -> bool {
+    token.name().is_some_and(|name| name.eq_ignore_ascii_case("load_file"))
+}
+
+/// `CREATE OR REPLACE USER` creates one.
+fn without_or_replace<'a>(words: &[Token<'a>]) -> Vec<Token<'a>> {
+    let (mut plain, mut at) = (Vec::with_capacity(words.len()), 0);
+    while let Some(token) = words.get(at) {
+        if token.is("OR") && words.get(at + 1).is_some_and(|next| next.is("REPLACE")) {
+            at += 2;
+        } else {
+            plain.push(*token);
+            at += 1;
+        }
+    }
+    plain
+}
+
+/// Whatever stands before a dot.
 fn qualifiers(words: &[Token<'_>]) -> Vec<String> {
-    let mut found: Vec<_> = words
-        .windows(2)
-        .filter(|pair| pair[1].is_sign(b'.'))
-        .filter_map(|pair| pair[0].name())
-        .filter(|name| !name.starts_with('@'))
-        .collect();
+    let before = words.windows(2).filter(|pair| pair[1].is_sign(b'.')).filter_map(|pair| pair[0].schema());
+    let inside = words.iter().filter_map(Token::schema_inside);
+    let mut found: Vec<_> = before.chain(inside).filter(|name| !name.starts_with('@')).collect();
     found.sort();
     found.dedup();
     found
@@ -180,7 +239,9 @@ fn fits_table(words: &[Token<'_>], name: &str, schema: &str) -> Result<(), Strin
     if words.iter().any(|token| *token == Token::Comment || token.is_sign(b';')) {
         return Err(what("has a comment or another statement in it".to_owned()));
     }
-    if let Some(word) = words.iter().find(|token| NOT_IN_TABLES.iter().any(|word| token.is(word))) {
+    let elsewhere =
+        |token: &&Token<'_>| reads_files(token) || NOT_IN_TABLES.iter().any(|word| token.is(word));
+    if let Some(word) = words.iter().find(elsewhere) {
         return Err(what(format!("would reach elsewhere with {}", word.said())));
     }
     if words.iter().skip(2).any(|token| token.is("TABLE")) {
@@ -205,4 +266,74 @@ fn fits_table(words: &[Token<'_>], name: &str, schema: &str) -> Result<(), Strin
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::judge::statement;
+    use super::*;
+
+    fn judged(sql: &str) -> Result<Vec<String>, String> {
+        match statement(sql.as_bytes(), "shop")? {
+            Statement::Object(found) => Ok(found.qualifiers),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn whatever_can_be_a_schema_before_a_dot_is_one() {
+        for (from, qualifiers) in [
+            ("`other`.`secret`", &["other"][..]),
+            ("`other`/**/.`secret`", &["other"]),
+            ("other -- \n . secret", &["other"]),
+            ("`other` # x\n.`secret`", &["other"]),
+            // With ANSI_QUOTES that is a name.
+            ("\"ot\"\"her\".secret", &["ot\"her"]),
+            ("1other.secret", &["1other"]),
+            ("1e5.secret", &["1e5"]),
+            ("/*!50001 other*/.secret", &["other"]),
+            ("t WHERE a > 1.5 AND b < 0.25e3", &["0"][..0]),
+        ] {
+            let sql = format!("CREATE VIEW `v` AS SELECT * FROM {from}");
+            assert_eq!(judged(&sql).unwrap(), qualifiers, "{sql}");
+        }
+    }
+
+    #[test]
+    fn no_body_leaves_its_schema_however_it_is_written() {
+        for body in [
+            "CREATE /**/ USER evil@localhost",
+            "CREATE OR REPLACE USER evil@localhost",
+            "CREATE OR /* x */ REPLACE ROLE evil",
+            "DROP\n#\nDATABASE other",
+            "RENAME USER a@b TO c@d",
+            "SET @z=1, GLOBAL max_connections=77",
+            "SET @@global.max_connections=77",
+            "SET PERSIST max_connections=77",
+            "SET /**/ ROLE admin",
+            "PREPARE p FROM CONCAT('GRA','NT ALL ON *.* TO evil@localhost')",
+            "EXECUTE IMMEDIATE 'x'",
+            "SELECT LOAD_FILE('/etc/passwd')",
+            "SELECT `load_file`('/etc/passwd')",
+            "SELECT 1 INTO /**/ OUTFILE '/tmp/x'",
+            "LOAD/**/DATA INFILE 'x' INTO TABLE t",
+            "STOP /**/ SLAVE",
+            "KILL 5",
+        ] {
+            let sql = format!("CREATE EVENT `e` ON SCHEDULE EVERY 1 SECOND DO {body}");
+            let refused = judged(&sql).unwrap_err();
+            assert!(refused.contains("would leave its schema with"), "{sql}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_stays_inside_is_let_in() {
+        for body in [
+            "REPLACE INTO log VALUES (NEW.id, 'GRANT')",
+            "SET NEW.title = REPLACE(NEW.title, 'a', 'b')",
+            "BEGIN DECLARE `global` INT; START TRANSACTION; DELETE FROM log; COMMIT; END",
+        ] {
+            judged(&format!("CREATE TRIGGER `x` AFTER INSERT ON `log` FOR EACH ROW {body}")).unwrap();
+        }
+    }
 }

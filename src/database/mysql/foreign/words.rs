@@ -34,6 +34,26 @@ impl Token<'_> {
         }
     }
 
+    /// What it names in front of a dot. Under some modes, what stands between double quotes is a name.
+    pub(super) fn schema(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => {
+                let inside = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+                Some(String::from_utf8_lossy(inside).replace("\"\"", "\""))
+            }
+            Self::Word(word) => Some(String::from_utf8_lossy(word).into_owned()),
+            _ => self.name(),
+        }
+    }
+
+    /// What looks like a number with a dot, and is the name of a schema that begins with a digit.
+    pub(super) fn schema_inside(&self) -> Option<String> {
+        let Self::Word(word) = self else { return None };
+        let dot = word.iter().position(|byte| *byte == b'.')?;
+        let schema = &word[..dot];
+        (!schema.iter().all(u8::is_ascii_digit)).then(|| String::from_utf8_lossy(schema).into_owned())
+    }
+
     /// Its letters, for messages.
     pub(super) fn said(&self) -> String {
         match self {
