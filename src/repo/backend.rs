@@ -16,7 +16,9 @@ use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, 
 
 use super::access::{Access, Medium};
 use super::gate::{Gate, Pass};
+use super::key;
 use super::limits::{self, Limits};
+use crate::sys::fs::read_file;
 use crate::sys::throttle::Throttle;
 use crate::sys::watch::Pulse;
 
@@ -154,7 +156,11 @@ impl ReadBackend for Directory {
             return Ok(file.clone());
         }
         let path = self.path(tpe, id);
-        self.retry("read", &path, |path, _| std::fs::read(path)).map(|data| self.counted(data))
+        let data = self.retry("read", &path, |path, _| read_file(path))?;
+        if tpe == FileType::Key {
+            key::bearable(&data).map_err(|error| backend_error("open", &path, error))?;
+        }
+        Ok(self.counted(data))
     }
 
     fn read_partial(

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustic_core::Id;
 
+use crate::sys::fs::open_file;
+
 /// Enough for the packs that a handful of readers move through; far below any limit on descriptors.
 const KEPT: usize = 32;
 
@@ -21,7 +23,7 @@ impl Handles {
         let found = kept.iter().position(|(known, _)| *known == id).and_then(|at| kept.remove(at));
         let (_, file) = match found {
             Some(entry) => entry,
-            None => (id, Arc::new(File::open(path)?)),
+            None => (id, Arc::new(open_file(path)?)),
         };
         kept.push_front((id, Arc::clone(&file)));
         kept.truncate(KEPT);

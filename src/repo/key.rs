@@ -1,5 +1,6 @@
 //! What opens a repository: the master key kept on the node, and the password keys kept in the repository for people.
 
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -149,7 +150,46 @@ impl Repo {
     }
 }
 
+/// The most memory, in bytes, and the most work that trying a password may cost. Restic takes 2^15 x 8 x 1 where that is enough for half a second.
+const SCRYPT_BYTES: u64 = 1 << 30;
+const SCRYPT_STEPS: u64 = 1 << 26;
+
+/// Refuses a key file whose password nobody could try: it was made to use this machine up.
+pub(super) fn bearable(data: &[u8]) -> io::Result<()> {
+    // What cannot be read is told by whoever reads it.
+    let Ok(file) = serde_json::from_slice::<KeyFile>(data) else { return Ok(()) };
+    let [n, r, p] = [file.n, file.r, file.p].map(u64::from);
+    let block = r.saturating_mul(128);
+    let bytes = block.saturating_mul(n.saturating_add(p));
+    let steps = n.saturating_mul(r).saturating_mul(p);
+    if bytes <= SCRYPT_BYTES && steps <= SCRYPT_STEPS {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("to try a password would take {} MiB and {steps} steps", bytes >> 20)))
+}
+
 pub(crate) fn key_options() -> KeyOptions {
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).ok();
     KeyOptions::default().hostname(host).username(Some("lifeboat".to_owned())).with_created(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u32, r: u32, p: u32) -> Vec<u8> {
+        format!(r#"{{"kdf":"scrypt","N":{n},"r":{r},"p":{p},"data":"","salt":""}}"#).into_bytes()
+    }
+
+    #[test]
+    fn a_key_that_uses_the_machine_up_is_refused() {
+        for usual in [(1 << 15, 8, 1), (1 << 15, 8, 5), (1 << 17, 8, 1), (1 << 19, 8, 1)] {
+            assert!(bearable(&key(usual.0, usual.1, usual.2)).is_ok(), "{usual:?}");
+        }
+        for outrageous in
+            [(1 << 31, 8, 1), (2, u32::MAX, 1), (2, 1, u32::MAX), (u32::MAX, u32::MAX, u32::MAX)]
+        {
+            assert!(bearable(&key(outrageous.0, outrageous.1, outrageous.2)).is_err(), "{outrageous:?}");
+        }
+    }
 }

@@ -25,6 +25,7 @@ use super::gate::Gate;
 use super::seal::Seal;
 use crate::error::{Context, Error, Kind, Result};
 use crate::event::Cx;
+use crate::sys::fs::read_file;
 use crate::sys::watch::Pulse;
 
 const REFRESH_EVERY: Duration = Duration::from_mins(5);
@@ -155,7 +156,7 @@ impl Locks {
 
     /// `None` if the lock vanished in the meantime, as a refreshed one does.
     fn read(&self, path: &Path) -> Result<Option<Content>> {
-        let data = match self.access.retry("read", path, |path, _| std::fs::read(path)) {
+        let data = match self.access.retry("read", path, |path, _| read_file(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             data => data.with_context(|| format!("read lock {}", path.display()))?,
         };

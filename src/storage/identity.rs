@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::probe;
 use crate::error::{Context, Error, Result};
-use crate::sys::fs::{create_private_directory, write_atomic};
+use crate::sys::fs::{create_private_directory, read_file, write_atomic};
 
 /// Name of the marker file in a storage's root.
 pub const MARKER: &str = ".lifeboat-storage";
@@ -61,7 +61,7 @@ pub fn mark(root: &Path) -> Result<String> {
 /// The id in a storage's marker file, or `None` if there is no such file.
 pub fn marker(root: &Path) -> Result<Option<String>> {
     let path = root.join(MARKER);
-    let text = probe::ask(&place(root), move || match fs::read(path) {
+    let text = probe::ask(&place(root), move || match read_file(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     })?;

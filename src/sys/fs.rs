@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, ReadDir};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,19 @@ pub fn write_atomic(path: &Path, data: &[u8], mode: u32) -> Result<()> {
         .inspect_err(|_| drop(std::fs::remove_file(&beside)))
         .with_context(|| format!("write {}", path.display()))?;
     sync_directory(directory)
+}
+
+/// Opens what is a file; a pipe that somebody put in its place would have us wait for ever.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a file")) }
+}
+
+/// All of it.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    open_file(path)?.read_to_end(&mut data)?;
+    Ok(data)
 }
 
 /// Makes a directory that is nobody else's business, with those above it; one that is there stays as it is.

@@ -52,6 +52,11 @@ fn judge(properties: &str) -> Finding {
             "ended with an error and is not started again",
             "journalctl -u lifeboat says why",
         ),
+        _ if value("SubState") == "auto-restart" => Finding::error(
+            what,
+            format!("{state}: it ends soon after each start, and is started again and again"),
+            "journalctl -u lifeboat says why",
+        ),
         (
             _,
             "enabled" | "enabled-runtime" | "static" | "generated",
@@ -95,5 +100,8 @@ mod tests {
             assert!(said.contains(remedy), "{said}");
         }
         assert_eq!(level_and_remedy("loaded", "enabled", "failed").0, Level::Error);
+        let loop_of_starts =
+            "LoadState=loaded\nUnitFileState=enabled\nActiveState=activating\nSubState=auto-restart\n";
+        assert_eq!(judge(loop_of_starts).level, Level::Error);
     }
 }

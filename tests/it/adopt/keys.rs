@@ -113,9 +113,18 @@ fn what_does_not_open_hides_no_other() {
     fs::create_dir(storage.join("lost+found")).unwrap();
     let other = World::new("databases: []");
     other.restic_on(&storage.join("foreign"), &["init"]).expect(0);
+    // Whoever may write to the storage must not make the listing wait for ever, or end it.
+    fs::create_dir_all(storage.join("waits/keys")).unwrap();
+    nix::unistd::mkfifo(&storage.join("waits/config"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    other.restic_on(&storage.join("greedy"), &["init"]).expect(0);
+    let key = fs::read_dir(storage.join("greedy/keys")).unwrap().next().unwrap().unwrap().path();
+    let mut greedy: serde_json::Value = serde_json::from_slice(&fs::read(&key).unwrap()).unwrap();
+    greedy["N"] = serde_json::json!(1_u32 << 31);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&key, greedy.to_string()).unwrap();
     let ran = addon.world.run(&["adopt", "--list", &storage.display().to_string()]).expect(0);
     let list: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(list["envs"], serde_json::json!([ENV]));
     let unreadable: Vec<_> = list["unreadable"].as_object().unwrap().keys().collect();
-    assert_eq!(unreadable, ["broken", "foreign"]);
+    assert_eq!(unreadable, ["broken", "foreign", "greedy", "waits"]);
 }
