@@ -216,7 +216,7 @@ impl<'a> Runner<'a> {
                     .map(|rest| rest.split(['"', '\\', ';']).next().unwrap().trim_end());
                 // What only looks is not told.
                 if let Some(verb) = verb
-                    .filter(|verb| !["form", "list", "busy", "knows", "untold", "borrowed"].contains(verb))
+                    .filter(|verb| !["form", "list", "busy", "knows", "untold", "borrowed", "away"].contains(verb))
                 {
                     let verb = verb.split(' ').map(super::shown_word).collect::<Vec<_>>().join(" ");
                     platform.tell(&format!(
