@@ -129,7 +129,8 @@ fn other_storage(platform: &Platform, stand: &Shop<'_>) {
     assert_eq!(stand.run(own), before, "a refused one has changed what opens the former storage");
     stand.run("mv /etc/lifeboat/right /etc/lifeboat/password");
     platform.tell("-- and with the right one");
-    let days: Vec<_> = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"].map(|day| (day, json!(false))).into();
+    let days: Vec<_> =
+        ["sun", "mon", "tue", "wed", "thu", "fri", "sat"].map(|day| (day, json!(false))).into();
     let said = platform.click("stand", "Configure", &[("storageName", json!("loft"))]).unwrap();
     assert!(said.contains("No database was found"), "{said}");
     assert_eq!(platform.node("stand", 102).mounts["/opt/backup"], ("127.0.0.3", "/data/stand".to_owned()));
