@@ -41,10 +41,10 @@ function restoring() {
     return busy.restoring == true;
 }
 
-function giveBack(lenderEnv, key) {
+function giveBack(lenderEnv, key, keepsMount) {
     var info = api.env.control.GetEnvInfo(lenderEnv, session), taken = {type: "error"};
     if (info.result == 0 && masterOf(info)) taken = ask(lenderEnv, masterOf(info), "take-back " + key);
-    api.env.file.RemoveMountPointById(own, session, node, "/opt/lent");
+    if (!keepsMount) api.env.file.RemoveMountPointById(own, session, node, "/opt/lent");
     return taken.type != "error";
 }
 
@@ -53,7 +53,7 @@ function borrow() {
     if (restoring()) return {type: "warning", message: "A restore is under way here: wait for its end. The menu entry Status shows how far it is."};
     // What nobody gave back after it had ended, because its event was lost: the next one would forget the key.
     var left = ask(own, node, "borrowed");
-    if (left.key && !giveBack(String(left.from), left.key)) {
+    if (left.key && !giveBack(String(left.from), left.key, false)) {
         return {type: "error", message: "The key " + left.key + " that " + left.from + " lent for a former restore could not be taken back: remove it there (lifeboat key remove), and /var/lib/lifeboat/lent on this node."};
     }
     if (left.key) ask(own, node, "returned");
@@ -71,7 +71,8 @@ function borrow() {
     var words = ["borrow", from, lent.key, lent.server, lent["export"], lent.repository, at, part, info.env.domain, "${env.domain}"];
     var began = ask(own, node, words.join(" ") + " <<'PASSWORD'\n" + lent.password + "\nPASSWORD\n");
     // What a job came to, report.js tells, and gives back; here, none began.
-    if (began.refused || (began.unanswered && !restoring())) giveBack(from, lent.key);
+    // What was mounted before is another restore's, which was faster.
+    if (began.refused || (began.unanswered && !restoring())) giveBack(from, lent.key, mounted.result == 2031);
     return began;
 }
 
