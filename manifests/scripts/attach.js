@@ -25,19 +25,27 @@ function isOwn(point) {
     return point.path == POINT;
 }
 
-function mounted(source) {
+// The source's path is the same on every storage. Whose it is, not every platform says.
+function isFrom(point, source, master) {
+    if (String(point.sourcePath).replace(/\/+$/, "") != source) return false;
+    if (point.sourceNodeId) return String(point.sourceNodeId) == String(master.id);
+    var host = String(point.sourceHost || point.sourceAddress || "");
+    return !host || host == String(master.intIP) || host == String(master.address);
+}
+
+function mounted(source, master) {
     var response = api.env.file.GetMountPoints(own, session, node);
     if (response.result != 0) return false;
     for (var i = 0; i < response.array.length; i++) {
         if (!isOwn(response.array[i])) continue;
-        if (String(response.array[i].sourcePath).replace(/\/+$/, "") == source) return true;
+        if (!another && isFrom(response.array[i], source, master)) return true;
         api.env.file.RemoveMountPointById(own, session, node, POINT);
     }
     return false;
 }
 
 function add(source, master) {
-    if (mounted(source)) return {result: 0};
+    if (mounted(source, master)) return {result: 0};
     var response = api.env.file.AddMountPointById(own, session, node, POINT, "nfs4", null, source, master.id, NAME, false);
     // Somebody else, an event say, was faster.
     return response.result == 2031 ? {result: 0} : response;
@@ -66,6 +74,8 @@ var theirs = String(response.responses[0].out).replace(/\s+/g, "") == "theirs";
 var source = theirs ? "/data" : "/data/" + own;
 // What was agreed stays: another way to the same backups is another storage to the node.
 var agreed = conf.FIXED == storage && conf.EXPORT;
+// What is mounted is the former storage's, whatever its path says.
+var another = conf.FIXED && conf.FIXED != storage;
 if (agreed) source = conf.EXPORT;
 response = add(source, master);
 if (response.result != 0 && !theirs && !agreed) {

@@ -1,4 +1,5 @@
-// Has the node write its configuration from the form. Every value is of a closed alphabet before it becomes a word of a command.
+// Has the node write its configuration from the form. Every value is of a closed alphabet before it becomes a word of a command. Called
+// before the storage is exchanged too, with `only`, to refuse a form by then.
 function value(name) {
     var text = String(getParam(name) === null || getParam(name) === undefined ? "" : getParam(name));
     return text.indexOf("$") == 0 ? "" : text;
@@ -34,10 +35,18 @@ try {
 } catch (problem) {
     return {result: "error", message: String(problem)};
 }
+if (String(getParam("only") || "") == "check") return {result: 0};
 var node = getParam("node");
 var response = api.env.control.ExecCmdById("${env.envName}", session, node, toJSON([{command: command}]), true, "root");
 if (response.result != 0) return response;
 var answer = toNative(new JSONObject(String(response.responses[0].out)));
 if (answer.type != "success") return {result: answer.type, message: answer.message};
-if (value("isAlwaysUmount") != "true") return {result: 0};
-return api.env.file.RemoveMountPointById("${env.envName}", session, node, "/opt/backup");
+var note = String(answer.note || "");
+if (value("isAlwaysUmount") != "true") return {result: 0, note: note};
+// A run that goes on asks for it at its end.
+command = "/usr/local/lib/lifeboat/node away";
+response = api.env.control.ExecCmdById("${env.envName}", session, node, toJSON([{command: command}]), true, "root");
+if (response.result != 0) return response;
+if (toNative(new JSONObject(String(response.responses[0].out))).away == false) return {result: 0, note: note};
+response = api.env.file.RemoveMountPointById("${env.envName}", session, node, "/opt/backup");
+return response.result == 0 ? {result: 0, note: note} : response;

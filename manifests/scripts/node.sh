@@ -41,12 +41,14 @@ answer() {
 
 # Of what a program says, from where it says what is wrong: behind that beginning there is nothing but what helps.
 from_error() {
-  wrong=$(printf '%s\n' "$1" | sed -n '/^error:/,$p')
+  # The answer's type says already that it is an error.
+  wrong=$(printf '%s\n' "$1" | sed -n '/^error:/,$p' | sed '1s/^error: *//')
   printf '%s' "${wrong:-$1}"
 }
 
+# `refused` tells it from what a job came to: nothing was begun.
 refuse() {
-  answer error "$(from_error "$1")"
+  printf '{"result":0,"type":"error","refused":true,"message":"%s"}\n' "$(from_error "$1" | json_text)"
   exit 0
 }
 
@@ -129,8 +131,23 @@ storage_here() {
   return 1
 }
 
+# Whether something goes on here that needs the storage.
+in_use() {
+  for kind in backup restore drill undo borrow adopt; do
+    if at_work "$kind"; then return 0; fi
+  done
+  "$PROGRAM" --json runs -n 10 2>/dev/null | grep -q '"standing": "running"'
+}
+
+# Whoever ends last asks for it: a run when it has ended (`tell`), a job when its code is written (`run_job`).
 storage_away() {
-  if [ "$(conf UNMOUNT)" = true ]; then tell_platform lifeboat-unmount; fi
+  if [ "$(conf UNMOUNT)" = true ] && ! in_use; then tell_platform lifeboat-unmount; fi
+}
+
+# Asked by the platform right before it unmounts: its event may come when the next run has begun.
+away() {
+  if in_use; then free=false; else free=true; fi
+  printf '{"result":0,"type":"success","message":"","away":%s}\n' "$free"
 }
 
 # --- the agent ------------------------------------------------------------------------------------------------------------------------
@@ -300,7 +317,6 @@ adopt_here() {
     echo "error: There are no backups of another add-on on this storage. If they are on another one, choose that with Configure."
     code=1
   fi
-  storage_away
   return "$code"
 }
 
@@ -328,21 +344,76 @@ configure() {
       refuse "$said"
     fi
   fi
-  if [ -e "$ETC/lifeboat.yaml" ]; then cp -p "$ETC/lifeboat.yaml" "$ETC/lifeboat.yaml.before"; fi
+  former=false
+  if [ -e "$ETC/lifeboat.yaml" ]; then
+    cp -p "$ETC/lifeboat.yaml" "$ETC/lifeboat.yaml.before"
+    former=true
+  fi
   mv -f "$ETC/lifeboat.yaml.new" "$ETC/lifeboat.yaml"
+  if [ "$(conf CHANGED)" = true ]; then set_aside; fi
+  said=$(open_storage "$found" 2>&1) || {
+    if [ "$(conf CHANGED)" = true ]; then put_back; fi
+    if [ "$former" = true ]; then cp -p "$ETC/lifeboat.yaml.before" "$ETC/lifeboat.yaml"; fi
+    refuse "$said"
+  }
   if [ "$(conf CHANGED)" = true ]; then
-    # They tell the former storage from a wrong one, and open its repository alone. The password makes the key again.
-    rm -f "$STATE/$(env_name)/identity.json" "$STATE/$(env_name)/master.key"
+    keep_key
     remember CHANGED false
   fi
-  case $found in
-    nothing) said=$("$PROGRAM" --quiet init 2>&1) || refuse "$said" ;;
-    theirs) said=$(adopt 2>&1) || refuse "$said" ;;
-  esac
   agent_start
-  note=''
-  if [ "$(conf EXPORT)" = /data ]; then note=" This node can reach the whole storage, also other environments' backups."; fi
-  answer success "Backups are configured.$note"
+  note=$(caveats)
+  printf '{"result":0,"type":"success","message":"Backups are configured.","note":"%s"}\n' "$(printf '%s' "$note" | json_text)"
+}
+
+# What was chosen, said by whether it opens.
+open_storage() {
+  case $1 in
+    nothing) "$PROGRAM" --quiet init ;;
+    theirs) adopt ;;
+    # Another storage's repository: that the password opens it is not known before.
+    ours) [ "$(conf CHANGED)" != true ] || "$PROGRAM" --quiet snapshots ;;
+  esac
+}
+
+# Identity and key tell the former storage from a wrong one, and open its repository alone. The password makes the new one's.
+set_aside() {
+  for file in identity.json master.key; do
+    own=$STATE/$(env_name)/$file
+    if [ -e "$own.before" ]; then
+      # An attempt that did not come to its end: the former one's are aside already.
+      rm -f "$own"
+    elif [ -e "$own" ]; then
+      mv "$own" "$own.before"
+    fi
+  done
+}
+
+put_back() {
+  for file in identity.json master.key; do
+    own=$STATE/$(env_name)/$file
+    rm -f "$own"
+    if [ -e "$own.before" ]; then mv "$own.before" "$own"; fi
+  done
+}
+
+# A key is never deleted: it may be the only thing that opens the former storage.
+keep_key() {
+  own=$STATE/$(env_name)
+  rm -f "$own/identity.json.before"
+  [ -e "$own/master.key.before" ] || return 0
+  kept=$own/master.key.$(conf FORMER)
+  if [ -e "$kept" ] && ! cmp -s "$own/master.key.before" "$kept"; then kept=$kept-$(date -u +%Y%m%dT%H%M%SZ); fi
+  mv "$own/master.key.before" "$kept"
+}
+
+# What whoever configures backups should know of them.
+caveats() {
+  wide=''
+  if [ "$(conf EXPORT)" = /data ]; then wide='This node can reach the whole storage, also other environments'\'' backups.'; fi
+  if grep -qxF "$NO_DATABASES" "$ETC/lifeboat.yaml" 2>/dev/null; then
+    wide="${wide:+$wide }No database was found: files alone are backed up. Name databases in $ETC/extra.yaml, and press Configure."
+  fi
+  printf '%s' "$wide"
 }
 
 # --- jobs -----------------------------------------------------------------------------------------------------------------------------
@@ -374,6 +445,7 @@ run_job() {
   mv "$directory/code.new" "$directory/code"
   # Its run is in another history, where no hook tells of it.
   case $directory in *-borrow-*) tell_platform lifeboat-result ;; esac
+  storage_away
 }
 
 job_told() {
@@ -415,12 +487,7 @@ status() {
   agent='The agent does not run: nothing is backed up by itself.'
   if agent_answers; then agent=$("$PROGRAM" status 2>&1 || true); fi
   lines=$("$PROGRAM" runs -n 5 2>&1 || true)
-  wide=''
-  if [ "$(conf EXPORT)" = /data ]; then wide='This node can reach the whole storage, also other environments'\'' backups.'; fi
-  if grep -qxF "$NO_DATABASES" "$ETC/lifeboat.yaml" 2>/dev/null; then
-    wide="$wide No database was found: files alone are backed up. Name databases in $ETC/extra.yaml, and press Configure."
-  fi
-  answer info "$(printf '%s\n\n%s\n%s\n' "$agent" "$lines" "$wide")"
+  answer info "$(printf '%s\n\n%s\n%s\n' "$agent" "$lines" "$(caveats)")"
 }
 
 form() {
@@ -518,7 +585,15 @@ connect() {
     if is_bound; then agent_start; fi
   fi
   # Chosen by a person: `configure` forgets the former one, but only where it ends well.
-  if [ -n "$(conf FIXED)" ] && [ "$1" != "$(conf FIXED)" ]; then remember CHANGED true; fi
+  if [ -n "$(conf FIXED)" ] && [ "$1" != "$(conf FIXED)" ]; then
+    if [ "$(conf CHANGED)" != true ]; then
+      remember FORMER "$(conf FIXED)"
+      remember CHANGED true
+    elif [ "$1" = "$(conf FORMER)" ] && [ ! -e "$STATE/$(env_name)/master.key.before" ]; then
+      # Back to where it was before a choice that did not end well: what opens it is still in its place.
+      remember CHANGED false
+    fi
+  fi
   remember FIXED "$1"
   answer success connected
 }
@@ -577,18 +652,27 @@ mark_purge() {
   fi
 }
 
+# The add-on stays where its backups cannot be deleted, and so does its agent.
+unpurged() {
+  agent_start
+  refuse "The backups could not be deleted: $1"
+}
+
 purge() {
-  mounted || refuse "The storage cannot be reached, so that its backups cannot be deleted. Start it, or take the mark back."
   place=$POINT/$(conf REPOSITORY)
-  [ -e "$place/config" ] || return 0
-  # Out of sight in one step: whoever looks meanwhile finds no half of a repository.
-  mv "$place" "$place.deleted"
-  rm -rf "$place.deleted"
+  if [ -e "$place/config" ]; then
+    # Out of sight in one step: whoever looks meanwhile finds no half of a repository.
+    said=$(mv "$place" "$place.deleted" 2>&1) || unpurged "$said"
+  fi
+  # Also what a former attempt could not delete.
+  said=$(rm -rf "$place.deleted" 2>&1) || unpurged "$said"
   if [ "$(conf EXPORT)" != /data ]; then rm -f "$POINT/.lifeboat-storage"; fi
-  [ ! -e "$place" ] || refuse "The backups could not be deleted."
 }
 
 uninstall() {
+  if [ "$(conf PURGE)" = true ]; then
+    mounted || refuse "The storage cannot be reached, so that its backups cannot be deleted. Start it, or take the mark back."
+  fi
   agent_stop
   if [ "$(conf PURGE)" = true ]; then
     purge
@@ -630,11 +714,11 @@ unpack() {
 # Gives another environment of this account what it needs for one restore: a password of its own, which is taken back afterwards.
 lend() {
   storage_here || refuse "The backup storage of $(env_name) cannot be reached."
-  random_line >"$STATE/lent"
-  said=$("$PROGRAM" --json key add --new-password-file "$STATE/lent" 2>/dev/null) || said=''
+  random_line >"$STATE/lent.new"
+  said=$("$PROGRAM" --json key add --new-password-file "$STATE/lent.new" 2>/dev/null) || true
   key=$(printf '%s\n' "$said" | sed -n 's/.*"added": "\([0-9a-f]*\)".*/\1/p')
-  password=$(cat "$STATE/lent")
-  rm -f "$STATE/lent"
+  password=$(cat "$STATE/lent.new")
+  rm -f "$STATE/lent.new"
   storage_away
   [ -n "$key" ] || refuse "The backups of $(env_name) cannot be lent: $(printf '%s' "$said" | sed -n 's/.*"message": "\(.*\)".*/\1/p')"
   printf '{"result":0,"type":"success","message":"","key":"%s","password":"%s","server":"%s","export":"%s","repository":"%s"}\n' \
@@ -644,7 +728,7 @@ lend() {
 take_back() {
   case $1 in '' | *[!0-9a-f]*) refuse "There is no such key." ;; esac
   storage_here || refuse "The backup storage of $(env_name) cannot be reached."
-  said=$("$PROGRAM" --quiet key remove "$1" 2>&1) || refuse "$said"
+  said=$("$PROGRAM" --quiet key remove "$1" 2>&1) || { storage_away; refuse "$said"; }
   storage_away
   answer success "The key is taken back."
 }
@@ -658,6 +742,8 @@ borrow() {
   case $6 in '' | -* | *[!0-9A-Za-z:_+.-]*) refuse "There is no such backup." ;; esac
   part=
   case $7 in all) ;; files) part=--files ;; database) part=--database ;; *) refuse "Choose what to restore." ;; esac
+  # Its files are those of the other one, and so is the key that has to be given back.
+  if at_work borrow; then refuse "A restore from another environment is under way: wait for its end."; fi
   place=$STATE/lent
   rm -rf "$place"
   mkdir -p "$place/site"
@@ -686,11 +772,14 @@ borrowed() {
   printf '{"result":0,"from":"%s","key":"%s","said":"%s"}\n' "$from" "$key" "$(printf '%s' "$said" | json_text)"
 }
 
-# Whether a detached job of this kind goes on.
+# Whether a detached job of this kind goes on. After a start of the node, somebody else may have the number of its process.
 at_work() {
   for directory in "$JOBS"/*-"$1"-*; do
-    if [ -d "$directory" ] && [ ! -e "$directory/code" ] && kill -0 "$(cat "$directory/pid" 2>/dev/null)" 2>/dev/null; then return 0; fi
-  done
+    if [ ! -d "$directory" ] || [ -e "$directory/code" ]; then continue; fi
+    pid=$(cat "$directory/pid" 2>/dev/null) || continue
+    words=$(tr '\0' ' ' 2>/dev/null <"/proc/${pid:-none}/cmdline") || continue
+    case $words in *" run-job $directory "*) return 0 ;; esac
+  done 2>/dev/null
   return 1
 }
 
@@ -740,6 +829,7 @@ case $verb in
   form) form ;;
   list) list ;;
   busy) busy ;;
+  away) away ;;
   untold) untold ;;
   hook-begin) hook_begin ;;
   hook-end) hook_end ;;

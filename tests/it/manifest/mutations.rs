@@ -189,12 +189,12 @@ const MISTAKES: &[Mistake] = &[
         "no property of an event",
     ),
     // Actions.
-    Mistake(MANIFEST, "\n  - bind\n", "\n  - binding\n", "onInstall[4]", "no action binding"),
+    Mistake(MANIFEST, "\n  - bind\n", "\n  - binding\n", "onInstall[5]", "no action binding"),
     Mistake(
         MANIFEST,
         "    - apply\n    - spread\n",
         "    - apply\n    - spreads\n",
-        "actions.configure[3]",
+        "actions.configure[4]",
         "no action spreads",
     ),
     Mistake(
@@ -245,7 +245,7 @@ const MISTAKES: &[Mistake] = &[
         MANIFEST,
         "  - spread\nonUninstall",
         "  - env.control.MountAll: {}\nonUninstall",
-        "onInstall[7].env.control.MountAll",
+        "onInstall[8].env.control.MountAll",
         "no action env.control.MountAll",
     ),
     // Commands, placeholders and scripts.

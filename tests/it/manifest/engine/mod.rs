@@ -180,11 +180,12 @@ impl Platform {
     ) -> Result<String, Stop> {
         addon.settings = values;
         self.tell(&format!("INSTALL in {env}"));
-        let ended = Runner::new(self, env, addon.clone()).event("onInstall", &json!({}), None);
+        let mut runner = Runner::new(self, env, addon.clone());
+        let ended = runner.event("onInstall", &json!({}), None);
         if ended.is_ok() {
             self.lock().environment(env).addon = Some(addon.clone());
         }
-        let said = ended.map(|()| Runner::new(self, env, addon.clone()).text(&addon.manifest["success"]));
+        let said = ended.map(|()| runner.text(&addon.manifest["success"]));
         self.told(&said);
         said
     }

@@ -215,9 +215,9 @@ impl<'a> Runner<'a> {
                     .nth(1)
                     .map(|rest| rest.split(['"', '\\', ';']).next().unwrap().trim_end());
                 // What only looks is not told.
-                if let Some(verb) = verb
-                    .filter(|verb| !["form", "list", "busy", "knows", "untold", "borrowed"].contains(verb))
-                {
+                if let Some(verb) = verb.filter(|verb| {
+                    !["form", "list", "busy", "knows", "untold", "borrowed", "away"].contains(verb)
+                }) {
                     let verb = verb.split(' ').map(super::shown_word).collect::<Vec<_>>().join(" ");
                     platform.tell(&format!(
                         "  node {} of {}: {verb}",

@@ -23,7 +23,8 @@ mod guest {
             let first = Shop { platform, env: "shop", node: 101 };
             first.run(&format!("mkdir -p {ROOT} && echo 'the first page' >{ROOT}/index.html"));
             let form = platform.open_install("shop", &release.backup);
-            platform.install("shop", release.backup.clone(), form.filled(&[])).unwrap();
+            let said = platform.install("shop", release.backup.clone(), form.filled(&[])).unwrap();
+            assert!(said.contains("No database was found: files alone"), "{said}");
             platform.click("shop", "Backup Now", &[]).unwrap();
             let status = platform.click("shop", "Status", &[]).unwrap();
             assert!(status.contains("No database was found: files alone"), "{status}");

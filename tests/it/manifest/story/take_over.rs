@@ -115,6 +115,35 @@ fn proven(platform: &Platform, shop: &Shop<'_>) {
     assert!(log.contains("lifeboat --quiet drill: exit code 0"), "{log}");
 }
 
+/// Another storage, where the directory is called the same: only with a password that opens what is there, and with the former key kept.
+fn other_storage(platform: &Platform, stand: &Shop<'_>) {
+    platform.tell("-- another storage, whose backups the password does not open");
+    let mut loft = Node::make(202, "loft", "storage");
+    loft.address = "127.0.0.3";
+    platform.add("loft", "backup", vec![loft]);
+    let own = "cd /var/lib/lifeboat/stand; sha256sum identity.json master.key /etc/lifeboat/lifeboat.yaml";
+    let (before, key) = (stand.run(own), stand.run("cat /var/lib/lifeboat/stand/master.key | sha256sum"));
+    stand.run("cd /etc/lifeboat; cp -p password right; echo wrong >password");
+    let refused = platform.click("stand", "Configure", &[("storageName", json!("loft"))]).unwrap_err();
+    platform.tell(&refused.to_string());
+    assert_eq!(stand.run(own), before, "a refused one has changed what opens the former storage");
+    stand.run("mv /etc/lifeboat/right /etc/lifeboat/password");
+    platform.tell("-- and with the right one");
+    let days: Vec<_> =
+        ["sun", "mon", "tue", "wed", "thu", "fri", "sat"].map(|day| (day, json!(false))).into();
+    let said = platform.click("stand", "Configure", &[("storageName", json!("loft"))]).unwrap();
+    assert!(said.contains("No database was found"), "{said}");
+    assert_eq!(platform.node("stand", 102).mounts["/opt/backup"], ("127.0.0.3", "/data/stand".to_owned()));
+    assert_eq!(stand.run("cat /var/lib/lifeboat/stand/master.key.vault | sha256sum"), key);
+    assert_eq!(stand.run("stat -c %a /var/lib/lifeboat/stand/master.key.vault"), "600\n");
+    platform.click("stand", "Backup Now", &[]).unwrap();
+    platform.tell("-- a form that is refused exchanges no storage");
+    let form = [&days[..], &[("storageName", json!("vault")), ("scheduleType", json!("2"))]].concat();
+    let refused = platform.click("stand", "Configure", &form).unwrap_err().to_string();
+    assert!(refused.contains("Choose at least one day"), "{refused}");
+    assert_eq!(platform.node("stand", 102).mounts["/opt/backup"].0, "127.0.0.3");
+}
+
 /// An environment that Lifeboat backs up already, while the former backups are on another storage.
 fn elsewhere(platform: &Platform, release: &Release) {
     platform.tell("-- installed first: nothing is there to be taken over");
@@ -126,6 +155,7 @@ fn elsewhere(platform: &Platform, release: &Release) {
     let refused = platform.click("stand", "Take over old backups", &[]).unwrap_err().to_string();
     assert!(refused.contains("no backups of another add-on"), "{refused}");
 
+    other_storage(platform, &stand);
     platform.tell("-- another storage, on which they are");
     let mut attic = Node::make(201, "attic", "storage");
     // All storages of this lab are one server: this one is reached by another of its addresses.
