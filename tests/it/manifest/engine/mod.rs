@@ -313,6 +313,8 @@ impl Inner {
 
 /// What a person sees, without what is different each time.
 pub(super) fn plain(line: &str) -> String {
+    // A restore that was over at once is no measure.
+    let line = line.strip_suffix(", a guess").unwrap_or(line);
     line.split_whitespace().map(plain_word).collect::<Vec<_>>().join(" ")
 }
 
