@@ -116,7 +116,12 @@ impl Repo {
 
     /// Whether this password opens one of its keys.
     pub fn opens(&self, password: &Secret) -> Result<bool> {
-        Ok(!self.opened_by(password)?.is_empty())
+        for id in self.backend.list(FileType::Key).map_err(engine_error)? {
+            if self.is_opened(id, password)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Removes the keys that `old` opens, and says which; never one that `kept` opens, which must be there.
@@ -137,11 +142,15 @@ impl Repo {
     fn opened_by(&self, password: &Secret) -> Result<Vec<Id>> {
         let mut opened = Vec::new();
         for id in self.backend.list(FileType::Key).map_err(engine_error)? {
-            if self.key_file(id)?.key_from_password(&password.reveal()).is_ok() {
+            if self.is_opened(id, password)? {
                 opened.push(id);
             }
         }
         Ok(opened)
+    }
+
+    fn is_opened(&self, key: Id, password: &Secret) -> Result<bool> {
+        Ok(self.key_file(key)?.key_from_password(&password.reveal()).is_ok())
     }
 
     fn key_file(&self, id: Id) -> Result<KeyFile> {

@@ -66,11 +66,12 @@ impl Finding {
     pub fn of(what: &str, result: Result<String, Error>) -> Self {
         match result {
             Ok(text) => Self::ok(what, text),
-            Err(error) => Self {
-                remedy: error.remedy().map(str::to_owned),
-                ..Self::new(what, Level::Error, error.to_string())
-            },
+            Err(error) => Self::failed(what, &error),
         }
+    }
+
+    fn failed(what: &str, error: &Error) -> Self {
+        Self { remedy: error.remedy().map(str::to_owned), ..Self::new(what, Level::Error, error.to_string()) }
     }
 
     #[must_use]

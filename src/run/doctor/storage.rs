@@ -43,13 +43,11 @@ fn repository(job: &Job, repo: &Repo) -> Vec<Finding> {
     let place = repo.directory().display();
     let mut findings = Vec::new();
     let snapshots = repo.snapshots();
-    let listed = snapshots.as_ref().map(|all| format!("{place} opens, snapshots: {}", all.len()));
-    match listed {
-        Ok(text) => findings.push(Finding::ok("repository", text).at(&place)),
-        Err(error) => findings.push(
-            Finding::error("repository", error.to_string(), error.remedy().unwrap_or_default()).at(&place),
-        ),
-    }
+    let listed = match &snapshots {
+        Ok(all) => Finding::ok("repository", format!("{place} opens, snapshots: {}", all.len())),
+        Err(error) => Finding::failed("repository", error),
+    };
+    findings.push(listed.at(&place));
     if let Some(password) = &job.repo.password {
         findings.push(match repo.opens(password) {
             Ok(true) => Finding::ok("password", "opens the repository"),

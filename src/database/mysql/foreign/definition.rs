@@ -21,12 +21,10 @@ const ENGINES: [&str; 11] = [
 ];
 
 /// In a definition, words that read or reach what is no part of it.
-const NOT_IN_TABLES: [&str; 7] =
-    ["SELECT", "UNION", "DIRECTORY", "CONNECTION", "LOAD_FILE", "PROCEDURE", "SONAME"];
+const NOT_IN_TABLES: [&str; 6] = ["SELECT", "UNION", "DIRECTORY", "CONNECTION", "PROCEDURE", "SONAME"];
 
 /// In a body, words with which it would leave the schema, or say what nobody has read: a text that is executed can be anything.
-const NOT_IN_BODIES: [&str; 20] = [
-    "LOAD_FILE",
+const NOT_IN_BODIES: [&str; 19] = [
     "OUTFILE",
     "DUMPFILE",
     "SONAME",
@@ -158,7 +156,7 @@ fn leaves(words: &[Token<'_>]) -> Option<String> {
     if let Some(word) = alone {
         return Some(word.said());
     }
-    let said: Vec<_> = without_or_replace(words);
+    let said = without_or_replace(words);
     let pair = said.windows(2).find(|pair| {
         NOT_TOGETHER
             .iter()
@@ -167,7 +165,7 @@ fn leaves(words: &[Token<'_>]) -> Option<String> {
     pair.map(|pair| format!("{} {}", pair[0].said(), pair[1].said()))
 }
 
-/// A function can be called by its name between backticks too.
+/// `LOAD_FILE`, which can be called by its name between backticks too.
 fn reads_files(token: &Token<'_>) -> bool {
     token.name().is_some_and(|name| name.eq_ignore_ascii_case("load_file"))
 }
